@@ -1,0 +1,64 @@
+import { z } from "zod";
+
+import { Certainty, Lane, Outcome } from "./outcome.ts";
+import { ConsoleLine, Encoding, RunError, Truncation } from "./sandbox-api.ts";
+
+export const Route = z.strictObject({ lane: Lane, reason: z.string() });
+export type Route = z.infer<typeof Route>;
+
+/** An effective limit and what set it: a variable, the tenant, or the request. */
+export const AppliedLimit = z.strictObject({ value: z.number(), setBy: z.string() });
+export type AppliedLimit = z.infer<typeof AppliedLimit>;
+
+/** The answer of `POST /v1/run`, and what `done` carries. */
+export const RunResult = z.strictObject({
+  id: z.string(),
+  jobId: z.string().nullable(),
+  lane: Lane,
+  route: Route,
+  executor: z.string().nullable(),
+  outcome: Outcome,
+  certainty: Certainty,
+  retrySafe: z.boolean(),
+  /** What the run gave, as `encoding` says; null where it gave nothing. */
+  value: z.unknown(),
+  encoding: Encoding.nullable(),
+  stdout: z.string(),
+  stderr: z.string(),
+  console: z.array(ConsoleLine),
+  exitCode: z.number().int().nullable(),
+  signal: z.string().nullable(),
+  error: RunError.nullable(),
+  truncated: Truncation.nullable(),
+  artifacts: z.array(z.unknown()),
+  usage: z.strictObject({
+    queueMs: z.number(),
+    wallMs: z.number(),
+    cpuMs: z.number(),
+    memoryPeakBytes: z.number(),
+    fetches: z.number(),
+  }),
+  limits: z.record(z.string(), AppliedLimit),
+});
+export type RunResult = z.infer<typeof RunResult>;
+
+/** One event of a streamed run. Numbered from 1 without gaps; `done` comes once, last. */
+export const RunEvent = z.discriminatedUnion("type", [
+  z.strictObject({
+    seq: z.number(),
+    type: z.literal("started"),
+    at: z.string(),
+    runId: z.string(),
+  }),
+  z.strictObject({
+    seq: z.number(),
+    type: z.literal("console"),
+    at: z.string(),
+    level: ConsoleLine.shape.level,
+    stream: ConsoleLine.shape.stream,
+    atMs: z.number(),
+    text: z.string(),
+  }),
+  z.strictObject({ seq: z.number(), type: z.literal("done"), at: z.string(), result: RunResult }),
+]);
+export type RunEvent = z.infer<typeof RunEvent>;

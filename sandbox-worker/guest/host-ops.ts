@@ -1,0 +1,82 @@
+/**
+ * The whole surface between the guest runtime (this folder, which runs inside an isolate, in the
+ * tenant's own realm) and the cage that hosts it. Nothing but strings, numbers, booleans and
+ * buffers made by the host crosses it.
+ *
+ * The cage puts one callback per op on the global object as `__op_<name>`, runs the bundle, and
+ * takes `__bulkhead_entry` from it. The bundle captures the ops and deletes them all before any
+ * tenant code runs; the cage deletes the entry.
+ */
+
+/** What the guest may ask of its cage. Each returns at once; slow work answers through `deliver`. */
+export interface HostOps {
+  /** One console line, already formatted. The cage adds time and stream, and cuts at the cap. */
+  log(level: string, text: string): void;
+  /** Calls `deliver("timer", id)` after `ms`. False where too much is pending. */
+  timerStart(id: number, ms: number): boolean;
+  timerCancel(id: number): void;
+  /** Milliseconds since the run began, with a fraction. */
+  clock(): number;
+  /** `length` random bytes (at most 65,536) as a Latin-1 string. */
+  random(length: number): string;
+  /** The URL's parts as a JSON list, or null where it cannot be parsed. `base` may be "". */
+  urlParse(href: string, base: string): string | null;
+  /** Sets one part of a URL as its setter would; the new parts as in `urlParse`. */
+  urlSet(href: string, part: string, value: string): string | null;
+  /** Decodes Latin-1 bytes in a legacy encoding, as `TextDecoder` does; null where not decodable. */
+  textDecode(label: string, bytes: string, fatal: boolean, ignoreBom: boolean): string | null;
+  /** The encoding's canonical name, or null where the label is unknown. */
+  textLabel(label: string): string | null;
+  /** Starts a fetch; `head` is a `GuestFetch` as JSON, `body` Latin-1 bytes or null. False where refused. */
+  fetchStart(id: number, head: string, body: string | null): boolean;
+  fetchCancel(id: number): void;
+  /** Starts a WebCrypto operation; `args` is JSON, bytes in it are base64. Answers by `deliver("crypto", …)`. */
+  cryptoStart(id: number, operation: string, args: string): boolean;
+  /** The run's result, once: `encoding` and JSON text, made inside the run's time. */
+  settle(encoding: "json" | "tagged", json: string): void;
+  /** The run's failure, once. */
+  fail(name: string, message: string, stack: string): void;
+}
+
+export interface GuestFetch {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly redirect: "follow" | "manual" | "error";
+}
+
+/** What the cage sets up a run with, as JSON. */
+export interface GuestBoot {
+  readonly env: Readonly<Record<string, string>>;
+  readonly net: readonly string[];
+  readonly runId: string;
+  readonly versions: {
+    readonly bulkhead: string;
+    readonly v8: string;
+    readonly typescript: string;
+  };
+  readonly request: {
+    readonly method: string;
+    readonly url: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string | null;
+  } | null;
+  /** Most bytes of encoded result; above, the run ends as `output_limit`. */
+  readonly resultBytes: number;
+}
+
+/** How the cage calls into the guest runtime. Every call is under the run's time limit. */
+export interface GuestEntry {
+  /** Before the tenant's code is evaluated: env, permissions, the run's id. */
+  (kind: "boot", bootJson: string): void;
+  /** The tenant's entry module was evaluated: calls its default export and settles the run. */
+  (kind: "main", namespace: object, inputJson: string | null): void;
+  (kind: "timer", id: number): void;
+  (kind: "fetchHead", id: number, headJson: string): void;
+  (kind: "fetchChunk", id: number, chunk: ArrayBuffer): void;
+  (kind: "fetchEnd", id: number): void;
+  (kind: "fetchFailure", id: number, failureKind: string, message: string): void;
+  (kind: "crypto", id: number, ok: boolean, json: string): void;
+  /** A module could not be evaluated: reduces what it threw, and fails the run. */
+  (kind: "threw", thrown: unknown): void;
+}
