@@ -3,13 +3,16 @@ import { z } from "zod";
 import { NET_PERMISSIONS_MAX, NetPermission } from "./net-permission.ts";
 import { GuestRequest, Isolation } from "./sandbox-api.ts";
 
-/** A relative path with `/`, no empty, `.` or `..` part: it can name nothing outside its folder. */
-const RELATIVE_PATH =
-  /^(?!\.{1,2}(?:\/|$))[^/\\\u0000-\u001f]+(?:\/(?!\.{1,2}(?:\/|$))[^/\\\u0000-\u001f]+)*$/;
-const relativePath = z
-  .string()
-  .max(1024)
-  .regex(RELATIVE_PATH, { error: 'must be a relative path without "." or ".." parts' });
+/** Whether `path` is relative, with `/`, and has no part that could name anything outside its folder. */
+function isRelativePath(path: string): boolean {
+  return path
+    .split("/")
+    .every((part) => part !== "" && part !== "." && part !== ".." && !/[\\\p{Cc}]/u.test(part));
+}
+
+const relativePath = z.string().max(1024).refine(isRelativePath, {
+  error: 'must be a relative path without empty, "." or ".." parts',
+});
 
 const wholeNumber = z.number().int().positive();
 

@@ -1,0 +1,46 @@
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+/** The folder decides the runtime: workerd for the edge's tests, Node for the services'. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                KEY_SIGNING_SECRET: `b:${"k".repeat(32)},a:${"o".repeat(32)}`,
+                EXECUTOR_SECRET: `a:${"e".repeat(32)}`,
+                ADMIN_TOKEN: "t".repeat(32),
+                SANDBOX_URLS: "http://sandbox.test",
+              },
+            },
+          }),
+        ],
+        test: {
+          name: "workers",
+          include: ["test/{gateway,durable-objects,protocol}/**/*.test.ts"],
+        },
+      },
+      {
+        test: {
+          name: "node",
+          include: ["test/{sandbox-worker,egress,scripts}/**/*.test.ts"],
+          execArgv: ["--no-node-snapshot"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: "end-to-end",
+          include: ["test/end-to-end/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
