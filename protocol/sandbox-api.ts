@@ -61,6 +61,11 @@ export const RunOrder = z.strictObject({
   net: z.array(z.string()),
   /** Whether `event` lines are wanted while the run goes on. */
   stream: z.boolean(),
+  /** For `warm` runs, SHA-256 in hex of what the instance is keyed by, so that a run finds its cage. */
+  affinity: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
 });
 export type RunOrder = z.infer<typeof RunOrder>;
 
