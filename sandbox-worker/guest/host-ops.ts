@@ -19,7 +19,7 @@ export interface HostOps {
   clock(): number;
   /** `length` random bytes (at most 65,536) as a Latin-1 string. */
   random(length: number): string;
-  /** The URL's parts as a JSON list, or null where it cannot be parsed. `base` may be "". */
+  /** The URL's parts as a JSON list in the order of `URL_PARTS`, or null where it cannot be parsed. `base` may be "". */
   urlParse(href: string, base: string): string | null;
   /** Sets one part of a URL as its setter would; the new parts as in `urlParse`. */
   urlSet(href: string, part: string, value: string): string | null;
@@ -30,12 +30,75 @@ export interface HostOps {
   /** Starts a fetch; `head` is a `GuestFetch` as JSON, `body` Latin-1 bytes or null. False where refused. */
   fetchStart(id: number, head: string, body: string | null): boolean;
   fetchCancel(id: number): void;
-  /** Starts a WebCrypto operation; `args` is JSON, bytes in it are base64. Answers by `deliver("crypto", …)`. */
+  /**
+   * Starts `crypto.subtle[operation]`; `args` is its list of arguments as JSON (see `CryptoJson`).
+   * Answers by `deliver("crypto", …)` with what it gave as `CryptoJson`, or where it failed with
+   * `{"name", "message"}`, a DOMException's. False where too much is pending.
+   */
   cryptoStart(id: number, operation: string, args: string): boolean;
   /** The run's result, once: `encoding` and JSON text, made inside the run's time. */
   settle(encoding: "json" | "tagged", json: string): void;
   /** The run's failure, once. */
   fail(name: string, message: string, stack: string): void;
+  /** The result is over `resultBytes`: the run ends as `output_limit`. Once, in place of the two above. */
+  overflow(): void;
+}
+
+/** The order of the parts that `urlParse` and `urlSet` answer. All are text, as `URL` gives them. */
+export const URL_PARTS = [
+  "href",
+  "origin",
+  "protocol",
+  "username",
+  "password",
+  "host",
+  "hostname",
+  "port",
+  "pathname",
+  "search",
+  "hash",
+] as const;
+
+/** The operations that `cryptoStart` knows: methods of `SubtleCrypto`, with their own arguments. */
+export const CRYPTO_OPERATIONS = [
+  "digest",
+  "encrypt",
+  "decrypt",
+  "sign",
+  "verify",
+  "generateKey",
+  "importKey",
+  "exportKey",
+  "deriveBits",
+  "deriveKey",
+  "wrapKey",
+  "unwrapKey",
+] as const;
+
+/**
+ * Arguments and answers of crypto operations: JSON, in which bytes are `{"$bytes": base64}` and
+ * keys `{"$key": GuestKey}`, at any depth.
+ */
+export type CryptoJson =
+  | null
+  | boolean
+  | number
+  | string
+  | { readonly $bytes: string }
+  | { readonly $key: GuestKey }
+  | readonly CryptoJson[]
+  | { readonly [name: string]: CryptoJson };
+
+/** A key between two operations. The host keeps none; it imports the material anew each time. */
+export interface GuestKey {
+  readonly type: "secret" | "private" | "public";
+  /** The guest runtime refuses an export where false; the host's own import may need the opposite. */
+  readonly extractable: boolean;
+  /** As `CryptoKey.algorithm` says, `publicExponent` as bytes. */
+  readonly algorithm: { readonly name: string; readonly [name: string]: CryptoJson };
+  readonly usages: readonly string[];
+  /** base64: `raw` of a secret key, `pkcs8` of a private one, `spki` of a public one. */
+  readonly material: string;
 }
 
 export interface GuestFetch {
