@@ -1,0 +1,38 @@
+import { z } from "zod";
+
+const RunAnswer = z.object({ outcome: z.string(), value: z.unknown() });
+
+const TIMEOUT_MS = 30_000;
+
+/** The run that proves the isolate lane, and that a newcomer is shown. */
+export const FIRST_RUN = {
+  language: "typescript",
+  code: "export default ({a,b}: {a:number,b:number}) => a + b",
+  input: { a: 1, b: 2 },
+};
+
+/** Runs real code through the whole stack. Returns what is wrong, or null. */
+export async function proveIsolateLane(gateway: string, key: string): Promise<string | null> {
+  try {
+    const response = await fetch(new URL("/v1/run", gateway), {
+      method: "POST",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify(FIRST_RUN),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const answer = await response.text();
+    if (response.status !== 200) return `${response.status} ${answer.slice(0, 500)}`;
+    const { outcome, value } = RunAnswer.parse(JSON.parse(answer));
+    return outcome === "ok" && value === 3 ? null : `1 + 2 gave ${answer.slice(0, 500)}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** The same run as a line for a shell. */
+export function curlLine(gateway: string, key: string): string {
+  return (
+    `curl -sS ${gateway}/v1/run -H 'authorization: Bearer ${key}' ` +
+    `-H 'content-type: application/json' -d '${JSON.stringify(FIRST_RUN)}'`
+  );
+}

@@ -1,0 +1,203 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Machine } from "../setup/set-up.ts";
+import { claimFolder, thisProcess } from "./claim.ts";
+import { DEMO_TENANT, demoKey } from "./demo-key.ts";
+import { EngineWatch } from "./engine-watch.ts";
+import { gatewayService } from "./gateway-service.ts";
+import { laneStates } from "./lanes.ts";
+import { makeTemporaryFolder, type StackPlaces, stackPlaces } from "./places.ts";
+import { freePort } from "./ports.ts";
+import { writeProcesses } from "./processes.ts";
+import { sandboxService } from "./sandbox-service.ts";
+import { keepSecrets, type Secrets } from "./secrets.ts";
+import { removeStackFile, type StackFile, writeStackFile } from "./stack-file.ts";
+import { Supervised } from "./supervised.ts";
+
+export type ServiceName = "gateway" | "sandbox-worker";
+
+export interface StackOptions {
+  /** The project's folder. */
+  readonly root: string;
+  /** Keeps state, logs and stack.json. A temporary one, in memory where there is one, if left out. */
+  readonly folder?: string;
+  /** Keeps the state alone somewhere else. */
+  readonly stateFolder?: string;
+  /** Replaces variables of wrangler.toml. */
+  readonly vars?: Readonly<Record<string, string>>;
+  /** Added to sandbox-worker's environment. */
+  readonly sandboxEnv?: Readonly<Record<string, string>>;
+  /** Free ones where left out. */
+  readonly ports?: { readonly gateway?: number; readonly sandbox?: number };
+  /** All of them if left out. */
+  readonly services?: readonly ServiceName[];
+  /** What the set-up found. Without it the lanes that need it say so. */
+  readonly machine?: Machine;
+}
+
+const ALL_SERVICES = ["sandbox-worker", "gateway"] as const;
+
+/**
+ * Starts the services and keeps them running: each that dies is back on the same port with the same
+ * state. Several stacks run side by side, in folders of their own.
+ *
+ * @throws When one runs in this folder already, or a service does not come up. Nothing is left then.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const temporary = options.folder === undefined ? await makeTemporaryFolder() : null;
+  const places = stackPlaces(options.folder ?? temporary ?? "", options.stateFolder);
+  await claimFolder(places);
+  const stack = new Stack(options, places, temporary, {
+    gateway: options.ports?.gateway ?? (await freePort()),
+    sandbox: options.ports?.sandbox ?? (await freePort()),
+  });
+  try {
+    await stack.start();
+    return stack;
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
+}
+
+/** A running stack. Its processes come and go by themselves; it is over when it is stopped. */
+export class Stack {
+  readonly folder: string;
+  readonly gateway: string;
+  readonly sandbox: string;
+  readonly secrets: Secrets;
+  readonly tenant = DEMO_TENANT;
+  readonly stackFile: string;
+  readonly #options: StackOptions;
+  readonly #places: StackPlaces;
+  readonly #temporary: string | null;
+  readonly #ports: { readonly gateway: number; readonly sandbox: number };
+  readonly #services = new Map<ServiceName, Supervised>();
+  readonly #engine: EngineWatch;
+  #key = "";
+  #isUp = false;
+  #stopped: Promise<void> | null = null;
+
+  /** Use `startStack`: this alone starts nothing. */
+  constructor(
+    options: StackOptions,
+    places: StackPlaces,
+    temporary: string | null,
+    ports: { readonly gateway: number; readonly sandbox: number },
+  ) {
+    this.#options = options;
+    this.#places = places;
+    this.#temporary = temporary;
+    this.#ports = ports;
+    this.folder = places.folder;
+    this.stackFile = places.stackFile;
+    this.gateway = `http://127.0.0.1:${ports.gateway}`;
+    this.sandbox = `http://127.0.0.1:${ports.sandbox}`;
+    this.secrets = keepSecrets(places.state);
+    const { machine } = options;
+    const own = machine?.engine.ready === true ? machine.engine.value.own : null;
+    this.#engine = new EngineWatch(own, () => this.#record());
+  }
+
+  /** The demo tenant's API key; empty when the gateway is not among the services. */
+  get key(): string {
+    return this.#key;
+  }
+
+  /** What stack.json says at this moment. */
+  describe(): StackFile {
+    const pid = (name: ServiceName) => this.#services.get(name)?.servingPid ?? null;
+    return {
+      gateway: this.gateway,
+      dashboard: null,
+      tenant: this.tenant,
+      key: this.#key,
+      adminToken: this.secrets.ADMIN_TOKEN,
+      lanes: laneStates(pid("sandbox-worker") !== null, this.#options.machine ?? null),
+      pids: {
+        gateway: pid("gateway"),
+        "sandbox-worker": pid("sandbox-worker"),
+        "container-executor": null,
+        dockerd: this.#engine.pid,
+      },
+    };
+  }
+
+  /** Brings everything up. Called once, by `startStack`. */
+  async start(): Promise<void> {
+    mkdirSync(this.#scratch, { recursive: true });
+    const wanted: readonly ServiceName[] = this.#options.services ?? ALL_SERVICES;
+    await Promise.all(wanted.map((name) => this.#bringUp(name)));
+    if (wanted.includes("gateway")) {
+      this.#key = await demoKey(this.gateway, this.secrets.ADMIN_TOKEN, this.#places.state);
+    }
+    this.#engine.start();
+    this.#isUp = true;
+    this.#record();
+  }
+
+  /** Lets everything finish what it runs and ends it. Repeating it waits for the same end. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /** Cuts a stop short: whatever still runs is lost. */
+  hurry(): void {
+    for (const service of this.#services.values()) service.kill();
+  }
+
+  async #stop(): Promise<void> {
+    this.#isUp = false;
+    this.#engine.stop();
+    removeStackFile(this.#places.stackFile);
+    // The executor first: what it still runs is answered through the gateway.
+    await this.#services.get("sandbox-worker")?.stop();
+    await this.#services.get("gateway")?.stop();
+    rmSync(this.#scratch, { recursive: true, force: true });
+    rmSync(this.#places.processesFile, { force: true });
+    if (this.#temporary !== null) rmSync(this.#temporary, { recursive: true, force: true });
+  }
+
+  async #bringUp(name: ServiceName): Promise<void> {
+    const service = new Supervised(await this.#spec(name), () => this.#record());
+    this.#services.set(name, service);
+    await service.start();
+  }
+
+  #spec(name: ServiceName) {
+    const { root, vars, sandboxEnv, machine } = this.#options;
+    const common = { root, temporary: this.#scratch, log: join(this.#places.logs, `${name}.log`) };
+    switch (name) {
+      case "gateway":
+        return gatewayService({
+          ...common,
+          port: this.#ports.gateway,
+          state: join(this.#places.state, "gateway"),
+          values: { ...this.secrets, SANDBOX_URLS: this.sandbox, ...vars },
+          cacheHome: machine?.cacheHome ?? join(this.folder, "cache"),
+        });
+      case "sandbox-worker":
+        return sandboxService({
+          ...common,
+          port: this.#ports.sandbox,
+          env: { EXECUTOR_SECRET: this.secrets.EXECUTOR_SECRET, ...sandboxEnv },
+        });
+    }
+  }
+
+  /** Keeps the files beside the stack true to its processes. */
+  #record(): void {
+    if (this.#stopped !== null) return;
+    writeProcesses(this.#places.processesFile, [
+      thisProcess(),
+      ...[...this.#services.values()].flatMap((service) => service.processes),
+    ]);
+    if (this.#isUp) writeStackFile(this.#places.stackFile, this.describe());
+  }
+
+  get #scratch(): string {
+    return join(this.#places.state, "tmp");
+  }
+}
