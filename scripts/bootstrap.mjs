@@ -69,7 +69,7 @@ async function become(node, args) {
   const bin = join(ROOT, "node_modules/.bin");
   const child = spawn(node, args, {
     stdio: "inherit",
-    env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` },
+    env: { ...process.env, PATH: `${bin}${delimiter}${process.env["PATH"]}` },
   });
   /** @type {readonly NodeJS.Signals[]} */
   const forwarded = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -77,6 +77,8 @@ async function become(node, args) {
 
   process.exitCode = await new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("exit", (code, signal) => resolve(code ?? 128 + constants.signals[signal]));
+    child.once("exit", (code, signal) =>
+      resolve(code ?? 128 + constants.signals[signal ?? "SIGKILL"]),
+    );
   });
 }
