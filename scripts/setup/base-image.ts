@@ -7,7 +7,7 @@ import { lastLines, runCommand } from "./run-command.ts";
 import { lacking, ready, type Say, type StepResult } from "./step.ts";
 
 /** What every runtime image is built from. */
-export const BASE_IMAGE = "debian:bookworm-slim";
+const BASE_IMAGE = "debian:bookworm-slim";
 
 const SUITE = "bookworm";
 const INSPECT_SILENCE_MS = 10_000;
@@ -55,6 +55,8 @@ async function make(apt: Apt, engine: DockerEndpoint, say: Say): Promise<string 
     const failure = await apt.install(["mmdebstrap"]);
     if (failure !== null) return failure;
   }
+  const program = findProgram("mmdebstrap");
+  if (program === null) return "apt installed mmdebstrap, and it is not there";
   const targets = await runCommand(
     "apt-get",
     [
@@ -66,7 +68,7 @@ async function make(apt: Apt, engine: DockerEndpoint, say: Say): Promise<string 
     { timeoutMs: INSPECT_SILENCE_MS },
   );
   say(`  making ${BASE_IMAGE} with mmdebstrap (half a minute or so)`);
-  const bootstrap = spawn("mmdebstrap", [
+  const bootstrap = spawn(program, [
     "--quiet",
     "--variant=minbase",
     "--include=ca-certificates",

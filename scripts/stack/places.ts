@@ -31,7 +31,7 @@ export function stackPlaces(folder: string, state = join(folder, "state")): Stac
 }
 
 /** A folder for temporary files, in memory where the machine has one. */
-export function temporaryRoot(): string {
+function temporaryRoot(): string {
   return existsSync(MEMORY) ? MEMORY : tmpdir();
 }
 

@@ -5,7 +5,7 @@ const RunAnswer = z.object({ outcome: z.string(), value: z.unknown() });
 const TIMEOUT_MS = 30_000;
 
 /** The run that proves the isolate lane, and that a newcomer is shown. */
-export const FIRST_RUN = {
+const FIRST_RUN = {
   language: "typescript",
   code: "export default ({a,b}: {a:number,b:number}) => a + b",
   input: { a: 1, b: 2 },

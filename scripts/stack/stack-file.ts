@@ -25,7 +25,6 @@ const StackFile = z.object({
 
 /** What a tool needs to talk to the local stack. */
 export type StackFile = z.infer<typeof StackFile>;
-export type LaneState = z.infer<typeof LaneState>;
 
 export function writeStackFile(path: string, stack: StackFile): void {
   writePrivately(path, `${JSON.stringify(stack, null, 2)}\n`);
