@@ -1,0 +1,27 @@
+import type { GatewayTarget } from "../load/gateway-client.ts";
+import { LoadProcess } from "../load/load-process.ts";
+import { JOB } from "../work.ts";
+import type { Client } from "./sandbox.ts";
+
+export interface GatewayLoad {
+  readonly name: string;
+  readonly target: Omit<GatewayTarget, "work">;
+  readonly measuredPids: readonly number[];
+}
+
+/** Client processes that go through a gateway. Owns them. */
+export class GatewayClients implements AsyncDisposable {
+  readonly #clients: LoadProcess[] = [];
+
+  async client({ name, target, measuredPids }: GatewayLoad): Promise<Client> {
+    const whole: GatewayTarget = { ...target, work: JOB };
+    const entry = new URL("../load/gateway-client.ts", import.meta.url);
+    const client = await LoadProcess.start(entry, whole);
+    this.#clients.push(client);
+    return { name, client, measuredPids };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.close()));
+  }
+}
