@@ -27,7 +27,7 @@ export default defineConfig({
       {
         test: {
           name: "node",
-          include: ["test/{sandbox-worker,egress,scripts}/**/*.test.ts"],
+          include: ["test/{sandbox-worker,egress,scripts,bench}/**/*.test.ts"],
           execArgv: ["--no-node-snapshot"],
           testTimeout: 30_000,
         },
