@@ -1,0 +1,27 @@
+import { showObjectsWith, withoutRuntimeFrames } from "../result/reduce-error.ts";
+
+const { formatWithOptions, inspect: inspectValue } = loadLibrary();
+
+/** The library lists the parts of `Atomics` when it starts, and here there is none. */
+function loadLibrary(): typeof import("node-inspect-extracted") {
+  const before = Reflect.getOwnPropertyDescriptor(globalThis, "Atomics");
+  Object.defineProperty(globalThis, "Atomics", { value: {}, configurable: true });
+  try {
+    return require("node-inspect-extracted") as typeof import("node-inspect-extracted");
+  } finally {
+    if (before === undefined) Reflect.deleteProperty(globalThis, "Atomics");
+    else Object.defineProperty(globalThis, "Atomics", before);
+  }
+}
+
+/** Shows a value as `console.log` does. */
+export function inspect(value: unknown, options: object = {}): string {
+  return withoutRuntimeFrames(inspectValue(value, options));
+}
+
+/** A console line's text: `%s`, `%d`, `%o` and their like filled in, what is left inspected. */
+export function formatLine(args: readonly unknown[]): string {
+  return withoutRuntimeFrames(formatWithOptions({ colors: false }, ...args));
+}
+
+showObjectsWith((value) => inspect(value, { depth: 2, maxStringLength: 1_000 }));
