@@ -18,6 +18,7 @@ import { stopProcess } from "../stop-process.ts";
 import { type DockerEndpoint, engineVersion } from "./docker-api.ts";
 import { daemonConfig, type EnginePlaces } from "./engine-places.ts";
 import { findProgram } from "./find-program.ts";
+import { unmountBelow } from "./mounts.ts";
 import { lastLines } from "./run-command.ts";
 
 const START_TIMEOUT_MS = 30_000;
@@ -120,10 +121,11 @@ export class OwnEngine {
   }
 
   async #stop(): Promise<void> {
-    const { record, pidFile, execRoot } = this.#places;
+    const { record, pidFile, execRoot, dataRoot } = this.#places;
     const daemon = this.daemon;
     if (daemon !== null) await stopProcess(daemon, STOP_TIMEOUT_MS);
     await this.#stopContainerd(join(execRoot, "containerd/containerd.pid"));
+    for (const folder of [execRoot, dataRoot]) await unmountBelow(dirname(folder));
     for (const file of [record, pidFile]) rmSync(file, { force: true });
   }
 

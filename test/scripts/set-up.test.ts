@@ -7,6 +7,7 @@ import { wrapperScript } from "../../scripts/setup/chromium.ts";
 import { dockerHost, parseDockerHost } from "../../scripts/setup/docker-api.ts";
 import { daemonConfig, enginePlaces } from "../../scripts/setup/engine-places.ts";
 import { machineEndpoints, missingEnginePackages } from "../../scripts/setup/engine.ts";
+import { mountsBelow } from "../../scripts/setup/mounts.ts";
 import { lastLines, runCommand } from "../../scripts/setup/run-command.ts";
 
 describe("what has to be installed", () => {
@@ -120,4 +121,19 @@ describe("runCommand()", () => {
 
 it("lastLines() keeps the lines that say something", () => {
   expect(lastLines("a\n\nb  \nc\n", 2)).toBe("b\nc");
+});
+
+it("mountsBelow() lists a folder's mounts from the inside out, and no neighbour's", () => {
+  const mountinfo = [
+    "1 0 0:1 / / rw - ext4 /dev/a rw",
+    "2 1 0:1 /x /srv/docker/data rw - ext4 /dev/a rw",
+    "3 2 0:2 / /srv/docker/data/overlay2/a\\040b/merged rw - overlay overlay rw",
+    "4 1 0:1 / /srv/docker-other rw - ext4 /dev/a rw",
+    "",
+  ].join("\n");
+
+  expect(mountsBelow("/srv/docker", mountinfo)).toEqual([
+    "/srv/docker/data/overlay2/a b/merged",
+    "/srv/docker/data",
+  ]);
 });
