@@ -1,0 +1,119 @@
+import type ivm from "isolated-vm";
+
+import type { RunWork, Unlinkable } from "../../protocol/sandbox-api.ts";
+import type { CompiledModule, ModuleCache } from "./module-cache.ts";
+import { moduleUrl, importPosition, resolveSpecifier } from "./specifier.ts";
+import { kindOf, SourceError } from "./transform.ts";
+
+/** A run's modules by URL, for positions in stacks. */
+export type ModulesByUrl = ReadonlyMap<string, CompiledModule>;
+
+/** A run's whole module graph, linked but not evaluated. */
+export interface Linked {
+  readonly entry: CompiledModule;
+  readonly modules: ModulesByUrl;
+  /** Whether the evaluation may not be over when `evaluate` returns. */
+  readonly mayAwait: boolean;
+}
+
+export type LinkResult =
+  | { readonly kind: "linked"; readonly linked: Linked }
+  | { readonly kind: "unlinkable"; readonly unlinkable: Unlinkable }
+  | {
+      readonly kind: "failed";
+      readonly name: string;
+      readonly message: string;
+      readonly place: string | null;
+      readonly modules: ModulesByUrl;
+    };
+
+/** Ends linking with the first problem met. */
+class LinkProblem extends Error {
+  readonly result: Exclude<LinkResult, { kind: "linked" }>;
+
+  constructor(result: Exclude<LinkResult, { kind: "linked" }>) {
+    super(result.kind);
+    this.result = result;
+  }
+}
+
+/**
+ * Compiles and links every module that the entry reaches, before any statement of it runs. Runs
+ * V8's parser on the tenant's source, but none of the tenant's code.
+ */
+export function linkGraph(
+  cache: ModuleCache,
+  isolate: ivm.Isolate,
+  context: ivm.Context,
+  work: RunWork,
+): LinkResult {
+  const byUrl = new Map<string, CompiledModule>();
+  const byModule = new Map<ivm.Module, CompiledModule>();
+  const byPath = new Map<string, CompiledModule>();
+
+  const compile = (path: string, importer: CompiledModule | null): CompiledModule => {
+    const known = byPath.get(path);
+    if (known !== undefined) return known;
+    const source = work.modules[path] ?? "";
+    const kind = kindOf(path) ?? (importer === null ? work.language : null);
+    if (kind === null) {
+      throw new LinkProblem({
+        kind: "failed",
+        name: "TypeError",
+        message: `Cannot import "${moduleUrl(path)}": its extension names no kind of module`,
+        place: null,
+        modules: byUrl,
+      });
+    }
+    const compiled = cache.compile(isolate, path, kind, source, importer === null);
+    byPath.set(path, compiled);
+    byUrl.set(compiled.url, compiled);
+    byModule.set(compiled.module, compiled);
+    for (const specifier of compiled.module.dependencySpecifiers) reach(specifier, compiled);
+    return compiled;
+  };
+
+  const reach = (specifier: string, importer: CompiledModule): CompiledModule => {
+    const resolved = resolveSpecifier(specifier, importer.path, work.modules);
+    switch (resolved.kind) {
+      case "module":
+        return compile(resolved.path, importer);
+      case "foreign":
+        throw new LinkProblem({
+          kind: "unlinkable",
+          unlinkable: { specifier, importer: importer.path },
+        });
+      case "missing": {
+        const { line, column } = importPosition(importer.source, specifier);
+        const hint = resolved.near === null ? "" : `; did you mean "${resolved.near}"?`;
+        throw new LinkProblem({
+          kind: "failed",
+          name: "TypeError",
+          message: `Cannot find module "${resolved.url}"${hint}`,
+          place: `${importer.url}:${line}:${column}`,
+          modules: byUrl,
+        });
+      }
+    }
+  };
+
+  try {
+    const entry = compile(work.entry, null);
+    entry.module.instantiateSync(context, (specifier, referrer) => {
+      const importer = byModule.get(referrer);
+      if (importer === undefined) throw new TypeError("Cannot link: the importer is unknown");
+      return reach(specifier, importer).module;
+    });
+    const mayAwait = [...byUrl.values()].some((compiled) => compiled.mayAwait);
+    return { kind: "linked", linked: { entry, modules: byUrl, mayAwait } };
+  } catch (error) {
+    if (error instanceof LinkProblem) return error.result;
+    if (error instanceof SourceError) {
+      const { name, message, place } = error;
+      return { kind: "failed", name, message, place, modules: byUrl };
+    }
+    // V8's own: a SyntaxError, or an import of a name that is not exported.
+    const { name, message } = error instanceof Error ? error : new SyntaxError(String(error));
+    return { kind: "failed", name, message, place: null, modules: byUrl };
+  }
+}

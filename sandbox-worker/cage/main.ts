@@ -1,0 +1,59 @@
+/**
+ * A cage's process: one tenant's isolates, one run at a time.
+ *
+ * Started by a supervisor as
+ *
+ *   node --no-node-snapshot --permission --allow-addons --allow-worker --allow-fs-read=<paths>
+ *        <this file> --bundle=<path> [--code-cache=<path>] [--memory-mb=<n>] [--version=<text>]
+ *
+ * and needs to read: this file's folder (or the bundle made of it), the packages `isolated-vm`
+ * and `oxc-transform` with its binding, the guest runtime and its code cache, and `/proc/self`
+ * (without which running out of memory is only seen when the time is up).
+ * It must not be pid 1 of its namespace: the kernel keeps a pid 1 from killing itself.
+ *
+ * Standard input and output carry frames, and fd 3 the last word; nothing else may be written to
+ * any of them. The process has no other way out, and ends with its standard input.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+
+import { encodeFrame, FrameReader } from "../frames.ts";
+import { Cage } from "./cage.ts";
+import { GuestRuntime } from "./guest-isolate.ts";
+import { die } from "./last-word.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/** The TypeScript whose syntax the compiler knows. */
+const TYPESCRIPT_VERSION = "5.9.0";
+
+const { values: args } = parseArgs({
+  options: {
+    bundle: { type: "string" },
+    "code-cache": { type: "string" },
+    "memory-mb": { type: "string", default: "64" },
+    version: { type: "string", default: "0.0.0" },
+    "watchdog-thread": { type: "string" },
+  },
+});
+if (args.bundle === undefined) throw new TypeError("Cannot start a cage: --bundle is missing");
+
+const source = readFileSync(args.bundle, "utf8");
+const codeCache = args["code-cache"] === undefined ? null : readFileSync(args["code-cache"]);
+const threadUrl = new URL(args["watchdog-thread"] ?? "./watchdog-thread.ts", import.meta.url);
+
+const cage = new Cage({
+  runtime: new GuestRuntime(source, codeCache),
+  watchdog: await Watchdog.start(threadUrl),
+  versions: { bulkhead: args.version, v8: process.versions.v8, typescript: TYPESCRIPT_VERSION },
+  send: (kind, payload) => void process.stdout.write(encodeFrame(kind, payload)),
+});
+
+const reader = new FrameReader();
+process.stdin.on("data", (chunk: Buffer) => {
+  for (const frame of reader.push(chunk)) cage.receive(frame);
+});
+// Without a supervisor nobody bounds this process or hears it.
+process.stdin.on("end", die);
+process.stdout.on("error", die);
+
+cage.boot(Number(args["memory-mb"]));

@@ -1,0 +1,87 @@
+/**
+ * The watchdog's own thread: runs no guest code, only waits, reads clocks and, where a run is over
+ * its time, kills the process with the main thread inside whatever it is stuck in.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { workerData } from "node:worker_threads";
+
+import type { WatchdogWord } from "../frames.ts";
+import { die, dieWith } from "./last-word.ts";
+import {
+  monotonicMs,
+  PHASE_IDLE,
+  PHASE_KILLING,
+  processCpuMs,
+  WatchdogState,
+  type ArmedRun,
+} from "./watchdog-state.ts";
+
+/** How often a run is looked at. */
+const POLL_MS = 10;
+/** The main thread's own check of its CPU time comes first: it can say more than a word. */
+const CPU_GRACE_MS = 20;
+/** Idle for so many polls, the thread sleeps until it is woken. */
+const LINGER_POLLS = 50;
+/** Between runs nothing of a guest may run: an idle cage that computes for most of this dies. */
+const IDLE_WINDOW_MS = 1_000;
+const IDLE_CPU_SHARE = 0.7;
+
+/** Numbers of `nanosleep` and `clock_nanosleep`. */
+const SLEEP_CALLS = process.arch === "arm64" ? ["101", "115"] : ["35", "230"];
+
+/**
+ * Whether the main thread lies in a sleep. A guest has no way to sleep, and the host never does:
+ * isolated-vm parks the thread so, for ever, once V8 has run out of memory; its callback waits for
+ * that very thread.
+ */
+function parkedProbe(): () => boolean {
+  let file: number;
+  try {
+    // The main thread's id is the process's.
+    file = openSync(`/proc/self/task/${process.pid}/syscall`, "r");
+  } catch {
+    return () => false;
+  }
+  const text = Buffer.alloc(8);
+  return () => {
+    try {
+      const length = readSync(file, text, 0, text.byteLength, 0);
+      const [call = ""] = text.toString("latin1", 0, length).split(" ", 1);
+      return SLEEP_CALLS.includes(call);
+    } catch {
+      closeSync(file);
+      return false;
+    }
+  };
+}
+
+function verdict(run: ArmedRun, parked: boolean): WatchdogWord | null {
+  if (parked) return "memory_limit";
+  if (processCpuMs() - run.cpuStartMs > run.cpuLimitMs + CPU_GRACE_MS) return "cpu_timeout";
+  return monotonicMs() > run.deadlineMs ? "wall_timeout" : null;
+}
+
+function watch(state: WatchdogState): never {
+  const isParked = parkedProbe();
+  let idlePolls = 0;
+  let idleCpuMs = processCpuMs();
+  for (;;) {
+    const phase = state.phase;
+    if (phase === PHASE_IDLE) {
+      const deep = idlePolls++ >= LINGER_POLLS;
+      const windowMs = deep ? IDLE_WINDOW_MS : POLL_MS;
+      state.wait(phase, windowMs, deep);
+      const cpuMs = processCpuMs();
+      const busy = deep && cpuMs - idleCpuMs > windowMs * IDLE_CPU_SHARE;
+      if (busy && state.move(PHASE_IDLE, PHASE_KILLING)) die();
+      idleCpuMs = cpuMs;
+      continue;
+    }
+    idlePolls = 0;
+    const word = verdict(state.armed(), isParked());
+    if (word !== null && state.move(phase, PHASE_KILLING)) dieWith(word);
+    state.wait(phase, POLL_MS, false);
+  }
+}
+
+watch(new WatchdogState(workerData as SharedArrayBuffer));
