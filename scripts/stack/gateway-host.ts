@@ -40,7 +40,7 @@ async function start({ miniflareOptions }: GatewayOrder): Promise<void> {
     await miniflare.ready;
     reportServing();
   } catch (error) {
-    console.error(error);
+    console.error(error instanceof Error ? error.message : error);
     process.exit(1);
   }
 }

@@ -69,8 +69,8 @@ async function miniflareOptions(service: GatewayService): Promise<object> {
   const worker = readWorkerOptions(join(service.root, "wrangler.toml"), service.values);
   const { main, ...config } = worker;
   return {
+    // Miniflare's own entry, which nobody uses: it adds a hop through another Worker to each request.
     host: "127.0.0.1",
-    port: service.port,
     // No look-up of where this machine is, no report of use.
     cf: false,
     telemetry: { enabled: false },
@@ -84,6 +84,8 @@ async function miniflareOptions(service: GatewayService): Promise<object> {
             modules: { [MODULE]: { type: "esm", contents: await bundleWorker(main) } },
           },
         },
+        // The Worker as the runtime serves it, as in production.
+        dev: { unsafeDirectSockets: [{ host: "127.0.0.1", port: service.port }] },
       },
     ],
   };

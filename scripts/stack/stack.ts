@@ -128,7 +128,13 @@ export class Stack {
   async start(): Promise<void> {
     mkdirSync(this.#scratch, { recursive: true });
     const wanted: readonly ServiceName[] = this.#options.services ?? ALL_SERVICES;
-    await Promise.all(wanted.map((name) => this.#bringUp(name)));
+    // All are waited for, also after a failure: a stop ends only what has been started.
+    const starts = await Promise.allSettled(wanted.map((name) => this.#bringUp(name)));
+    const failures = starts.filter((start) => start.status === "rejected");
+    if (failures.length > 0) {
+      const reasons = failures.map(({ reason }) => reason as unknown);
+      throw new AggregateError(reasons, reasons.map(messageOf).join("\n"));
+    }
     if (wanted.includes("gateway")) {
       this.#key = await demoKey(this.gateway, this.secrets.ADMIN_TOKEN, this.#places.state);
     }
@@ -200,4 +206,8 @@ export class Stack {
   get #scratch(): string {
     return join(this.#places.state, "tmp");
   }
+}
+
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : String(reason);
 }
