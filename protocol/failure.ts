@@ -45,6 +45,7 @@ export type Failure =
       readonly retryAfterMs: number;
     }
   | { readonly code: "policy_unavailable"; readonly retryAfterMs: number }
+  | { readonly code: "identity_unavailable"; readonly retryAfterMs: number }
   | { readonly code: "executor_timeout"; readonly lane: Lane; readonly limitMs: number }
   | { readonly code: "misconfigured"; readonly detail: string }
   | { readonly code: "internal" };
@@ -233,6 +234,14 @@ export function toProblem(failure: Failure): Problem {
         title: "Policy unavailable",
         status: 503,
         detail: "Cannot check the tenant's limits now, and nothing runs unchecked",
+        code,
+      };
+    case "identity_unavailable":
+      return {
+        type: problemType(code),
+        title: "Identity unavailable",
+        status: 503,
+        detail: "Cannot check the token now: its issuer's keys cannot be read",
         code,
       };
     case "executor_timeout":

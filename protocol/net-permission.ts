@@ -50,6 +50,18 @@ export function isHostGranted(
   );
 }
 
+/** Whether everything that `asked` reaches is also reached by one of `allowed`. */
+export function isNetPatternCovered(allowed: readonly NetPattern[], asked: NetPattern): boolean {
+  return allowed.some((pattern) => {
+    if (pattern.port !== undefined && pattern.port !== asked.port) return false;
+    if (!pattern.wildcard) return !asked.wildcard && asked.host === pattern.host;
+    if (pattern.host === "") return true;
+    return (
+      asked.host.endsWith(`.${pattern.host}`) || (asked.wildcard && asked.host === pattern.host)
+    );
+  });
+}
+
 export const NetPermission = z.string().refine((text) => parseNetPattern(text) !== undefined, {
   error: 'must be a host, host:port, *.host or "*"',
 });

@@ -9,6 +9,10 @@ import { Certainty, Outcome } from "./outcome.ts";
  * A run is sent as two lines: the order, which the sandbox-worker reads, and the work, which it
  * passes to a cage unread. The answer is NDJSON: any number of `event` lines, then one `end` line.
  * An answer without an `end` line is a lost run.
+ *
+ * The head of a 200 goes out before any of the run's code starts. So a connection that is lost
+ * before the head has started nothing, and the gateway may try the run elsewhere. Empty lines are
+ * heartbeats. A client that leaves closes the connection, and with it the run.
  */
 export const RUN_CONTENT_TYPE = "application/x-ndjson";
 

@@ -1,0 +1,58 @@
+import { ExecutorResult, RunLine } from "../../protocol/sandbox-api.ts";
+import { isJson } from "../json-text.ts";
+
+/** A line longer than any result with the largest limits is not one of ours. Characters. */
+const LINE_MAX_CHARS = 64 * 1024 * 1024;
+
+/**
+ * Reads an executor's answer line by line. An empty line is a heartbeat and is passed over.
+ *
+ * `heard` is called for each piece that arrives, whatever it holds.
+ */
+export async function* readRunLines(
+  body: ReadableStream<Uint8Array>,
+  heard: () => void,
+): AsyncGenerator<RunLine> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let pieces: string[] = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      heard();
+      let text = decoder.decode(value, { stream: true });
+      for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n")) {
+        pieces.push(text.slice(0, end));
+        const line = pieces.join("");
+        pieces = [];
+        length = 0;
+        if (line !== "") yield readRunLine(line);
+        text = text.slice(end + 1);
+      }
+      pieces.push(text);
+      length += text.length;
+      if (length > LINE_MAX_CHARS) throw new SyntaxError("Cannot read a line: it is too long");
+    }
+  } finally {
+    // Also where the reader of the lines stops early: the executor then sees its run abandoned.
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** @throws {SyntaxError} Where the line is not of the protocol. */
+function readRunLine(text: string): RunLine {
+  const json: unknown = JSON.parse(text);
+  const isEnd = typeof json === "object" && json !== null && "end" in json;
+  const parsed = isEnd ? readEnd(json.end) : RunLine.safeParse(json).data;
+  if (parsed === undefined) throw new SyntaxError("Cannot read a line: it is not of the protocol");
+  return parsed;
+}
+
+/** The value's text is put into an answer as it is, so it must be one JSON value and no more. */
+function readEnd(json: unknown): RunLine | undefined {
+  const { data } = ExecutorResult.safeParse(json);
+  if (data === undefined) return undefined;
+  return data.valueJson === null || isJson(data.valueJson) ? { end: data } : undefined;
+}
