@@ -71,7 +71,6 @@ async function make(apt: Apt, engine: DockerEndpoint, say: Say): Promise<string 
   const bootstrap = spawn(program, [
     "--quiet",
     "--variant=minbase",
-    "--include=ca-certificates",
     ...LEFT_OUT.map((folder) => `--dpkgopt=path-exclude=/usr/share/${folder}/*`),
     SUITE,
     "-",

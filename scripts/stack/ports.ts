@@ -19,10 +19,21 @@ export function portFrom(
 }
 
 /** A port of 127.0.0.1 that nothing listens on at this moment. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const port = await listenOnce(0);
   if (port === null) throw new Error("Cannot find a free port on 127.0.0.1");
   return port;
+}
+
+/**
+ * The port asked for, or a free one when none is.
+ *
+ * @throws When something listens on it already.
+ */
+export async function takePort(wanted: number | undefined): Promise<number> {
+  if (wanted === undefined) return freePort();
+  if ((await listenOnce(wanted)) !== null) return wanted;
+  throw new Error(`Cannot use port ${wanted} of 127.0.0.1: something listens on it already`);
 }
 
 /** The port asked for if it is free, else another one. */

@@ -8,7 +8,7 @@ import { EngineWatch } from "./engine-watch.ts";
 import { gatewayService } from "./gateway-service.ts";
 import { laneStates } from "./lanes.ts";
 import { makeTemporaryFolder, type StackPlaces, stackPlaces } from "./places.ts";
-import { freePort } from "./ports.ts";
+import { takePort } from "./ports.ts";
 import { writeProcesses } from "./processes.ts";
 import { sandboxService } from "./sandbox-service.ts";
 import { keepSecrets, type Secrets } from "./secrets.ts";
@@ -45,13 +45,14 @@ const ALL_SERVICES = ["sandbox-worker", "gateway"] as const;
  * @throws When one runs in this folder already, or a service does not come up. Nothing is left then.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
+  const ports = {
+    gateway: await takePort(options.ports?.gateway),
+    sandbox: await takePort(options.ports?.sandbox),
+  };
   const temporary = options.folder === undefined ? await makeTemporaryFolder() : null;
   const places = stackPlaces(options.folder ?? temporary ?? "", options.stateFolder);
   await claimFolder(places);
-  const stack = new Stack(options, places, temporary, {
-    gateway: options.ports?.gateway ?? (await freePort()),
-    sandbox: options.ports?.sandbox ?? (await freePort()),
-  });
+  const stack = new Stack(options, places, temporary, ports);
   try {
     await stack.start();
     return stack;
