@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -18,6 +18,9 @@ export interface StackPlaces {
 const MEMORY = "/dev/shm";
 const PREFIX = "bulkhead-";
 
+/** A container's /dev/shm is often 64 MB: browsers and databases in it would fill it. */
+const ENOUGH_BYTES = 1024 ** 3;
+
 /** The files of a stack below one folder; its state may lie elsewhere. */
 export function stackPlaces(folder: string, state = join(folder, "state")): StackPlaces {
   return {
@@ -30,9 +33,11 @@ export function stackPlaces(folder: string, state = join(folder, "state")): Stac
   };
 }
 
-/** A folder for temporary files, in memory where the machine has one. */
+/** A folder for temporary files, in memory where the machine has room for them there. */
 function temporaryRoot(): string {
-  return existsSync(MEMORY) ? MEMORY : tmpdir();
+  if (!existsSync(MEMORY)) return tmpdir();
+  const { bavail, bsize } = statfsSync(MEMORY);
+  return bavail * bsize >= ENOUGH_BYTES ? MEMORY : tmpdir();
 }
 
 /**
