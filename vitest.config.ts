@@ -15,6 +15,7 @@ export default defineConfig({
                 EXECUTOR_SECRET: `a:${"e".repeat(32)}`,
                 ADMIN_TOKEN: "t".repeat(32),
                 SANDBOX_URLS: "http://sandbox.test",
+                LOG_REQUESTS: "off",
               },
             },
           }),

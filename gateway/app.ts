@@ -8,7 +8,9 @@ import { type Failure, FailureError } from "../protocol/failure.ts";
 import type { AppEnv } from "./app-env.ts";
 import { logRequest } from "./middleware/log-request.ts";
 import { problemResponse } from "./problem-response.ts";
+import { account } from "./routes/account.ts";
 import { admin } from "./routes/admin.ts";
+import { health } from "./routes/health.ts";
 import { run } from "./routes/run.ts";
 import { type Services, servicesOf } from "./services.ts";
 
@@ -23,7 +25,9 @@ export function createApp(): Hono<AppEnv> {
   app.use(withBodyLimit);
 
   app.route("/", run);
+  app.route("/", account);
   app.route("/", admin);
+  app.route("/", health);
 
   app.notFound((c) => answerFailure(c, notFoundFailure(app, c)));
   app.onError((error, c) => answerFailure(c, failureOf(error, c)));

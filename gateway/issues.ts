@@ -35,7 +35,12 @@ function messageOf(issue: z.core.$ZodIssue): string {
       return `must be at most ${String(issue.maximum)}${unitOf(issue.origin)}`;
     case "invalid_key":
       return issue.issues[0]?.message ?? "is not a name that may be used";
-    default:
+    case "custom":
+    case "invalid_format":
+    case "invalid_union":
+    case "invalid_element":
+    case "not_multiple_of":
+    case "unrecognized_keys":
       return issue.message;
   }
 }

@@ -1,5 +1,10 @@
 import { fail, ok, type Result } from "../../protocol/result.ts";
-import { REFUSAL_HEADER, Refusal, RUN_CONTENT_TYPE } from "../../protocol/sandbox-api.ts";
+import {
+  REFUSAL_HEADER,
+  Refusal,
+  RUN_CONTENT_TYPE,
+  SandboxRuntimes,
+} from "../../protocol/sandbox-api.ts";
 import type {
   ExecutorResult,
   RunLine,
@@ -40,6 +45,10 @@ export interface StartedRun {
   cancel(): void;
 }
 
+/** Longest wait for an executor's runtimes, and how long they are believed. */
+const RUNTIMES_TIMEOUT_MS = 2_000;
+const RUNTIMES_KEPT_MS = 10_000;
+
 /** How soon to come back where an executor does not say. */
 const RETRY_AFTER_MS = 1_000;
 
@@ -55,6 +64,7 @@ export class IsolateLane {
   readonly #pool: ExecutorPool;
   readonly #signer: ExecutorSigner;
   readonly #silenceMs: number;
+  #runtimes: { readonly told: SandboxRuntimes; readonly until: number } | undefined;
 
   constructor(config: Config) {
     this.#pool = new ExecutorPool("sandbox", config.sandboxUrls);
@@ -88,17 +98,15 @@ export class IsolateLane {
     return fail(failureOf(failed));
   }
 
-  /** Languages and versions as one executor tells them; not signed, as they are no secret. */
-  async runtimes(): Promise<Result<unknown>> {
-    for (const executor of this.#pool.inOrder(Date.now())) {
-      try {
-        const signal = AbortSignal.timeout(RUNTIMES_TIMEOUT_MS);
-        const response = await fetch(`${executor.url}/v1/runtimes`, { signal });
-        if (response.ok) return ok(await response.json());
-        await response.body?.cancel();
-      } catch {
-        avoid(executor, Date.now());
-      }
+  /** Languages and versions as one executor tells them, and for a while as it told them. */
+  async runtimes(): Promise<Result<SandboxRuntimes>> {
+    const now = Date.now();
+    if (this.#runtimes !== undefined && now < this.#runtimes.until) return ok(this.#runtimes.told);
+    for (const executor of this.#pool.inOrder(now)) {
+      const told = await askRuntimes(executor);
+      if (told === undefined) continue;
+      this.#runtimes = { told, until: now + RUNTIMES_KEPT_MS };
+      return ok(told);
     }
     return fail(failureOf(undefined));
   }
@@ -140,8 +148,18 @@ export class IsolateLane {
 }
 
 const RUNS = "/v1/runs";
-const RUNTIMES_TIMEOUT_MS = 2_000;
 const encoder = new TextEncoder();
+
+/** Runtimes are no secret, so they are asked for unsigned. */
+async function askRuntimes({ url }: Executor): Promise<SandboxRuntimes | undefined> {
+  try {
+    const signal = AbortSignal.timeout(RUNTIMES_TIMEOUT_MS);
+    const response = await fetch(`${url}/v1/runtimes`, { signal });
+    return SandboxRuntimes.safeParse(await response.json()).data;
+  } catch {
+    return undefined;
+  }
+}
 
 function startedRun(
   executor: Executor,
