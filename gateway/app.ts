@@ -10,6 +10,7 @@ import { logRequest } from "./middleware/log-request.ts";
 import { problemResponse } from "./problem-response.ts";
 import { account } from "./routes/account.ts";
 import { admin } from "./routes/admin.ts";
+import { documents } from "./routes/documents.ts";
 import { health } from "./routes/health.ts";
 import { run } from "./routes/run.ts";
 import { type Services, servicesOf } from "./services.ts";
@@ -28,6 +29,7 @@ export function createApp(): Hono<AppEnv> {
   app.route("/", account);
   app.route("/", admin);
   app.route("/", health);
+  app.route("/", documents);
 
   app.notFound((c) => answerFailure(c, notFoundFailure(app, c)));
   app.onError((error, c) => answerFailure(c, failureOf(error, c)));

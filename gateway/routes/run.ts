@@ -216,6 +216,8 @@ async function runIsolate(
   if (!answer.ok) throw new FailureError(answer.failure);
   c.header("Content-Type", format.kind === "json" ? "application/json" : format.format.contentType);
   c.header("Cache-Control", "no-store, no-transform");
+  // A run wrote part of this: nobody's browser is to take it for a page of ours.
+  c.header("Content-Security-Policy", "sandbox; default-src 'none'");
   return c.body(answer.value);
 }
 
