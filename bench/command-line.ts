@@ -13,7 +13,7 @@ export interface BenchOptions {
 }
 
 /** Fewer are not reported as a measurement: one odd round must not be the result. */
-export const ROUNDS_MIN = 5;
+const ROUNDS_MIN = 5;
 
 export const USAGE = `npm run bench -- <lane> [options]
 

@@ -6,7 +6,7 @@ import { z } from "zod";
  * The work that every contender does: twenty lines over 1.3 KB of JSON. The text is the same for all;
  * only the line that hands it its input and takes its answer differs.
  */
-export const JOB_SOURCE = `function transform(input) {
+const JOB_SOURCE = `function transform(input) {
   const perCustomer = new Map();
   for (const order of input.orders) {
     const net = order.lines.reduce((sum, line) => sum + line.price * line.quantity, 0);

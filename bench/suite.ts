@@ -1,15 +1,11 @@
 import type { Result } from "./contest.ts";
 import type { Spread } from "./statistics.ts";
 
-/** How much is measured. */
-export interface Effort {
+/** What every suite is given. */
+interface BenchContext {
   readonly rounds: number;
   /** Multiplies the seconds of every measurement: 1, or less for a look at whether all of it runs. */
   readonly scale: number;
-}
-
-/** What every suite is given. */
-export interface BenchContext extends Effort {
   /** The project's folder. */
   readonly root: string;
   /** Keeps what the bench installs and leaves behind. */

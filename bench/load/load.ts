@@ -15,7 +15,7 @@ export type Load =
   | { readonly kind: "closed"; readonly callers: number; readonly seconds: number };
 
 /** What a contender may say of one answer besides that it came; milliseconds. */
-export type Spans = Readonly<Record<string, number>>;
+type Spans = Readonly<Record<string, number>>;
 
 /** What is put under load. */
 export interface Contender<Answer> {

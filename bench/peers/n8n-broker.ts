@@ -152,8 +152,8 @@ class Broker {
 
 async function open(given: unknown): Promise<Served<unknown>> {
   const { folder, maxConcurrency } = N8nTarget.parse(given);
-  const require = createRequire(join(folder, "package.json"));
-  const { WebSocketServer } = require("ws") as { WebSocketServer: SocketServerClass };
+  const ofRunner = createRequire(join(folder, "package.json"));
+  const { WebSocketServer } = ofRunner("ws") as { WebSocketServer: SocketServerClass };
   const server = createServer();
   const broker = new Broker();
   new WebSocketServer({ server }).on("connection", (socket) => broker.attach(socket));

@@ -1,9 +1,10 @@
+import type { TenantOverrides } from "../../protocol/tenant.ts";
 import { mintKey } from "../../scripts/stack/mint.ts";
 
 const TENANT = "bench";
 
 /** So high that a bench on one machine never meets them; the limits are checked and counted all the same. */
-const OVERRIDES = {
+const OVERRIDES: TenantOverrides = {
   rateLimit: { requests: 1_000_000, windowS: 1, burst: 1_000_000 },
   maxConcurrent: 0,
 };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { bundleWorker } from "../../scripts/stack/bundle.ts";
-import { freePort } from "../../scripts/stack/ports.ts";
+import { takePort } from "../../scripts/stack/ports.ts";
 import { readWorkerOptions } from "../../scripts/stack/worker-options.ts";
 import { workerdConfig } from "./workerd-config.ts";
 
@@ -44,7 +44,7 @@ export class WorkerdGateway implements AsyncDisposable {
     const storage = join(folder, "storage");
     mkdirSync(storage, { recursive: true });
     writeFileSync(join(folder, "worker.js"), await bundleWorker(worker.main));
-    const port = await freePort();
+    const port = await takePort(undefined);
     const { text, leftOut } = workerdConfig(worker, { port, module: "worker.js", storage });
     // It holds the secrets.
     writeFileSync(join(folder, "config.capnp"), text, { mode: 0o600 });
@@ -103,7 +103,7 @@ export class WorkerdGateway implements AsyncDisposable {
 
 /** The runtime's own executable, of the very build that Miniflare runs. */
 function workerdBinary(): string {
-  const require = createRequire(createRequire(import.meta.url).resolve("miniflare"));
-  const workerd = require("workerd") as { readonly default: string };
+  const ofMiniflare = createRequire(createRequire(import.meta.url).resolve("miniflare"));
+  const workerd = ofMiniflare("workerd") as { readonly default: string };
   return workerd.default;
 }
