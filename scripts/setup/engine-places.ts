@@ -8,6 +8,8 @@ export interface EnginePlaces {
   readonly execRoot: string;
   readonly pidFile: string;
   readonly configFile: string;
+  /** The program that the runtime `runsc-net` starts. */
+  readonly runscNet: string;
   readonly log: string;
   /** Who started the daemon that runs, and when: pid and start time. */
   readonly record: string;
@@ -36,6 +38,7 @@ export function enginePlaces(local: string): EnginePlaces {
     execRoot: join(sockets, "exec"),
     pidFile: join(folder, "dockerd.pid"),
     configFile: join(folder, "daemon.json"),
+    runscNet: join(folder, "runsc-net"),
     log: join(local, "logs/dockerd.log"),
     record: join(folder, "dockerd.json"),
     users: join(folder, "users"),
@@ -52,7 +55,7 @@ function shortFolder(folder: string): string {
 }
 
 /** What dockerd is told: the project's own containerd namespace, no default bridge, gVisor if here. */
-export function daemonConfig(runsc: string | null): object {
+export function daemonConfig(runsc: string | null, runscNet: string): object {
   return {
     "log-level": "warn",
     // A machine's containerd, if there is one, is shared with whoever else uses it.
@@ -65,8 +68,21 @@ export function daemonConfig(runsc: string | null): object {
       : {
           runtimes: {
             runsc: { path: runsc, runtimeArgs: ["--platform=ptrace", "--network=none"] },
-            "runsc-net": { path: runsc, runtimeArgs: ["--platform=ptrace", "--network=sandbox"] },
+            "runsc-net": {
+              path: runscNet,
+              runtimeArgs: ["--platform=ptrace", "--network=sandbox"],
+            },
           },
         }),
   };
+}
+
+/**
+ * Starts runsc for a container that has a network. Debian's runsc refuses to when it sees
+ * /proc/sys/net/core/rmem_default, once the mark of the machine's own network namespace, which
+ * Linux now shows in every one; so it gets a view of /proc in which that is hidden.
+ */
+export function runscNetScript(runsc: string): string {
+  const hide = "mount -t tmpfs none /proc/sys/net";
+  return `#!/bin/sh\nexec unshare --mount sh -c '${hide} && exec "$0" "$@"' ${runsc} "$@"\n`;
 }

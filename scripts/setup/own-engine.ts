@@ -16,7 +16,7 @@ import { withLock } from "../lock.mjs";
 import { identify, isAlive, type ProcessIdentity } from "../process-identity.mjs";
 import { stopProcess } from "../stop-process.ts";
 import { type DockerEndpoint, engineVersion } from "./docker-api.ts";
-import { daemonConfig, type EnginePlaces } from "./engine-places.ts";
+import { daemonConfig, type EnginePlaces, runscNetScript } from "./engine-places.ts";
 import { findProgram } from "./find-program.ts";
 import { unmountBelow } from "./mounts.ts";
 import { lastLines } from "./run-command.ts";
@@ -86,7 +86,7 @@ export class OwnEngine {
     for (const folder of [places.dataRoot, places.execRoot, dirname(places.log)]) {
       mkdirSync(folder, { recursive: true });
     }
-    writeFileSync(places.configFile, JSON.stringify(daemonConfig(findProgram("runsc")), null, 2));
+    this.#writeConfig();
 
     const log = openSync(places.log, "w");
     // A group of its own: the signal that ends one command must not end the engine under another.
@@ -118,6 +118,13 @@ export class OwnEngine {
     }
     await this.#stop();
     throw new Error(`dockerd does not start: ${lastLines(readFileSync(places.log, "utf8"), 3)}`);
+  }
+
+  #writeConfig(): void {
+    const { configFile, runscNet } = this.#places;
+    const runsc = findProgram("runsc");
+    writeFileSync(configFile, JSON.stringify(daemonConfig(runsc, runscNet), null, 2));
+    if (runsc !== null) writeFileSync(runscNet, runscNetScript(runsc), { mode: 0o755 });
   }
 
   async #stop(): Promise<void> {

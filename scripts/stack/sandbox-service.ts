@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -44,7 +44,7 @@ export function sandboxService(service: SandboxService): ServiceSpec {
         },
       }),
     whenReady: async (child, onServing) => {
-      await answers(`http://127.0.0.1:${service.port}/readyz`, () => child.exitCode !== null);
+      await answers(`http://127.0.0.1:${service.port}/readyz`, () => hasEnded(child));
       if (child.pid !== undefined) onServing(child.pid);
     },
   };
@@ -74,4 +74,8 @@ function inheritedEnv(): Record<string, string> {
       return value === undefined ? [] : [[name, value]];
     }),
   );
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }

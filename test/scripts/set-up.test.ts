@@ -66,11 +66,16 @@ describe("the project's own Docker engine", () => {
   });
 
   it("offers gVisor where runsc is installed", () => {
-    expect(daemonConfig("/usr/bin/runsc")).toHaveProperty("runtimes.runsc-net.runtimeArgs", [
-      "--platform=ptrace",
-      "--network=sandbox",
-    ]);
-    expect(daemonConfig(null)).not.toHaveProperty("runtimes");
+    expect(daemonConfig("/usr/bin/runsc", "/srv/runsc-net")).toMatchObject({
+      runtimes: {
+        runsc: { path: "/usr/bin/runsc", runtimeArgs: ["--platform=ptrace", "--network=none"] },
+        "runsc-net": {
+          path: "/srv/runsc-net",
+          runtimeArgs: ["--platform=ptrace", "--network=sandbox"],
+        },
+      },
+    });
+    expect(daemonConfig(null, "/srv/runsc-net")).not.toHaveProperty("runtimes");
   });
 });
 
