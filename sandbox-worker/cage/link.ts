@@ -112,8 +112,19 @@ export function linkGraph(
       const { name, message, place } = error;
       return { kind: "failed", name, message, place, modules: byUrl };
     }
-    // V8's own: a SyntaxError, or an import of a name that is not exported.
     const { name, message } = error instanceof Error ? error : new SyntaxError(String(error));
-    return { kind: "failed", name, message, place: null, modules: byUrl };
+    return { kind: "failed", name, message, place: requestPlace(message, byUrl), modules: byUrl };
   }
+}
+
+/** V8's linker names the module that lacks an export, not the import that asked for it. */
+function requestPlace(message: string, modules: ModulesByUrl): string | null {
+  const [, specifier] = /requested module '(.+?)' (?:does not|contains)/.exec(message) ?? [];
+  if (specifier === undefined) return null;
+  for (const { url, source, module } of modules.values()) {
+    if (!module.dependencySpecifiers.includes(specifier)) continue;
+    const { line, column } = importPosition(source, specifier);
+    return `${url}:${line}:${column}`;
+  }
+  return null;
 }

@@ -23,6 +23,9 @@ import { GuestRuntime } from "./guest-isolate.ts";
 import { die } from "./last-word.ts";
 import { Watchdog } from "./watchdog.ts";
 
+/** Set by the bundler: the watchdog's file has another name there. */
+declare const WATCHDOG_THREAD: string | undefined;
+
 /** The TypeScript whose syntax the compiler knows. */
 const TYPESCRIPT_VERSION = "5.9.0";
 
@@ -32,14 +35,14 @@ const { values: args } = parseArgs({
     "code-cache": { type: "string" },
     "memory-mb": { type: "string", default: "64" },
     version: { type: "string", default: "0.0.0" },
-    "watchdog-thread": { type: "string" },
   },
 });
 if (args.bundle === undefined) throw new TypeError("Cannot start a cage: --bundle is missing");
 
 const source = readFileSync(args.bundle, "utf8");
 const codeCache = args["code-cache"] === undefined ? null : readFileSync(args["code-cache"]);
-const threadUrl = new URL(args["watchdog-thread"] ?? "./watchdog-thread.ts", import.meta.url);
+const threadFile = typeof WATCHDOG_THREAD === "string" ? WATCHDOG_THREAD : "./watchdog-thread.ts";
+const threadUrl = new URL(threadFile, import.meta.url);
 
 const cage = new Cage({
   runtime: new GuestRuntime(source, codeCache),

@@ -4,7 +4,8 @@ import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 import type ivm from "isolated-vm";
 
 import { moduleUrl } from "./specifier.ts";
-import { transformModule, type ModuleKind, type SourceMapJson } from "./transform.ts";
+import { splitPlace } from "./stack.ts";
+import { SourceError, transformModule, type ModuleKind, type SourceMapJson } from "./transform.ts";
 
 /** Source text whose compiled form one cage keeps; a tenant's programs are some KiB each. */
 const CACHE_MAX_BYTES = 8 * 1024 * 1024;
@@ -39,7 +40,7 @@ export class ModuleCache {
   /**
    * Compiles a module in an isolate.
    *
-   * @throws {SourceError} Where the source has no meaning; what V8 finds wrong is its own error.
+   * @throws {SourceError} Where the source has no meaning.
    */
   compile(
     isolate: ivm.Isolate,
@@ -56,12 +57,12 @@ export class ModuleCache {
       this.#byHash.set(key, known);
       const { code, map, cachedData } = known;
       const options = cachedData === undefined ? {} : { cachedData };
-      const module = isolate.compileModuleSync(code, { filename: url, ...options });
+      const module = compileCode(isolate, known, { filename: url, ...options });
       return { path, url, source, module, map, mayAwait: mayAwait(code) };
     }
-    const { code, map } = transformModule(path, kind, source, isEntry);
-    const module: ivm.Module & { cachedData?: ivm.ExternalCopy<ArrayBuffer> } =
-      isolate.compileModuleSync(code, { filename: url, produceCachedData: true });
+    const transformed = transformModule(path, kind, source, isEntry);
+    const { code, map } = transformed;
+    const module = compileCode(isolate, transformed, { filename: url, produceCachedData: true });
     this.#keep(key, { code, map, cachedData: module.cachedData, bytes: code.length * 3 });
     return { path, url, source, module, map, mayAwait: mayAwait(code) };
   }
@@ -76,6 +77,24 @@ export class ModuleCache {
       this.#bytes -= bytes;
       cachedData?.release();
     }
+  }
+}
+
+type CompiledCode = ivm.Module & { readonly cachedData?: ivm.ExternalCopy<ArrayBuffer> };
+
+function compileCode(
+  isolate: ivm.Isolate,
+  { code, map }: Pick<CachedModule, "code" | "map">,
+  options: ivm.CompileModuleOptions,
+): CompiledCode {
+  try {
+    return isolate.compileModuleSync(code, options);
+  } catch (error) {
+    if (!(error instanceof Error) || isolate.isDisposed) throw error;
+    const { message, place } = splitPlace(error.message, (_, line, column) =>
+      positionInSource({ map }, line, column),
+    );
+    throw new SourceError(message, place);
   }
 }
 

@@ -20,6 +20,8 @@ export type Verdict =
 /** Where a run's ops lead: frames up, and answers down into the guest. */
 export interface RunOpsSink {
   send(kind: number, payload: Uint8Array): void;
+  /** Threads of the pool work for this run. */
+  countPool(): void;
   timer(id: number): void;
   crypto(id: number, ok: boolean, json: string): void;
   fetch(delivery: FetchDelivery): void;
@@ -41,7 +43,7 @@ export class RunOpsState {
     this.output = new Output(caps.outputBytes);
     this.#pending = new PendingOps(caps.pendingOps);
     this.#timers = new RunTimers(this.#pending, (id) => sink.timer(id));
-    this.#crypto = new RunCrypto(this.#pending, (id, ok, json) => sink.crypto(id, ok, json));
+    this.#crypto = new RunCrypto(this.#pending, sink);
     this.fetches = new RunFetches(
       caps,
       this.#pending,

@@ -12,7 +12,7 @@ import type { EntryArgument, Program, Realm } from "./realm.ts";
 import type { Placement, Realms } from "./realms.ts";
 import { placedError, textOfThrown, toRunError } from "./run-error.ts";
 import { RunOpsState, type Verdict } from "./run-ops.ts";
-import { monotonicMs, processCpuMs } from "./watchdog-state.ts";
+import { monotonicMs } from "./watchdog-state.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** What a run needs of its cage. */
@@ -59,7 +59,7 @@ export class Run {
   readonly #onEnd: (left: RunLeft) => void;
   readonly #realm: Realm;
   readonly #ops: RunOpsState;
-  readonly #startedAtMs = monotonicMs();
+  readonly #startMs: number;
   readonly #deadlineMs: number;
   readonly #cpuStartMs: number;
   #modules: ModulesByUrl = new Map();
@@ -81,12 +81,14 @@ export class Run {
     this.#start = start;
     this.#work = work;
     this.#onEnd = onEnd;
-    const { deadlineMs, cpuStartMs } = host.watchdog.arm(start.caps.wallMs, start.caps.cpuMs);
-    this.#deadlineMs = deadlineMs;
+    const { startMs, cpuStartMs } = host.watchdog.arm(start.caps);
+    this.#startMs = startMs;
+    this.#deadlineMs = startMs + start.caps.wallMs;
     this.#cpuStartMs = cpuStartMs;
     this.#realm = host.realms.take(placement);
-    this.#ops = new RunOpsState(start, this.#startedAtMs, {
+    this.#ops = new RunOpsState(start, startMs, {
       send: (kind, payload) => host.send(kind, payload),
+      countPool: () => host.watchdog.countPool(),
       timer: (id) => this.#enter("timer", id),
       crypto: (id, ok, json) => this.#enter("crypto", id, ok, json),
       fetch: (delivery) => this.#deliverFetch(delivery),
@@ -244,8 +246,12 @@ export class Run {
     this.#end({ outcome, error });
   }
 
+  #cpuMs(): number {
+    return this.#host.watchdog.cpu.exactMs() - this.#cpuStartMs;
+  }
+
   #overCpu(): boolean {
-    return processCpuMs() - this.#cpuStartMs >= this.#start.caps.cpuMs;
+    return this.#cpuMs() >= this.#start.caps.cpuMs;
   }
 
   #timeoutOutcome(): EndOutcome {
@@ -261,8 +267,8 @@ export class Run {
       encoding: value?.encoding ?? null,
       error: error ?? null,
       ...this.#ops.output.end(),
-      wallMs: monotonicMs() - this.#startedAtMs,
-      cpuMs: processCpuMs() - this.#cpuStartMs,
+      wallMs: monotonicMs() - this.#startMs,
+      cpuMs: this.#cpuMs(),
       memoryPeakBytes: this.#peakBytes,
       reusable: this.#ops.reusable,
     }));

@@ -8,29 +8,21 @@
 export const PHASE_IDLE = 0;
 export const PHASE_KILLING = -1;
 
-const Flag = { phase: 0, asleep: 1 } as const;
-const Amount = { deadlineMs: 0, cpuLimitMs: 1, cpuStartMs: 2 } as const;
+const Flag = { phase: 0, asleep: 1, poolCounts: 2 } as const;
+const Amount = { deadlineMs: 0, cpuEndMs: 1, residentMaxBytes: 2 } as const;
 const FLAG_BYTES = 16;
 
 export interface ArmedRun {
   /** On `monotonicMs`' clock. */
   readonly deadlineMs: number;
-  readonly cpuLimitMs: number;
-  /** What `processCpuMs` said when the run began. */
-  readonly cpuStartMs: number;
+  /** On the `CpuClock`. */
+  readonly cpuEndMs: number;
+  /** Of the whole process: what it had when the run began, and what the run may add. */
+  readonly residentMaxBytes: number;
 }
 
 /** Milliseconds of a clock that both threads read alike and nobody sets. */
 export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
-
-/**
- * CPU time of the whole process, in milliseconds: the main thread's, and that of V8's helpers and
- * the thread pool's crypto, which a guest causes, too.
- */
-export function processCpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
 
 /** Both threads' view of the shared memory. */
 export class WatchdogState {
@@ -40,7 +32,7 @@ export class WatchdogState {
 
   constructor(memory = new SharedArrayBuffer(FLAG_BYTES + 3 * 8)) {
     this.memory = memory;
-    this.#flags = new Int32Array(memory, 0, 2);
+    this.#flags = new Int32Array(memory, 0, 3);
     this.#amounts = new Float64Array(memory, FLAG_BYTES, 3);
   }
 
@@ -51,8 +43,8 @@ export class WatchdogState {
   /** Written before the phase is, so whoever sees the phase sees the amounts. */
   arm(phase: number, run: ArmedRun): void {
     this.#amounts[Amount.deadlineMs] = run.deadlineMs;
-    this.#amounts[Amount.cpuLimitMs] = run.cpuLimitMs;
-    this.#amounts[Amount.cpuStartMs] = run.cpuStartMs;
+    this.#amounts[Amount.cpuEndMs] = run.cpuEndMs;
+    this.#amounts[Amount.residentMaxBytes] = run.residentMaxBytes;
     Atomics.store(this.#flags, Flag.phase, phase);
     if (Atomics.load(this.#flags, Flag.asleep) === 1) Atomics.notify(this.#flags, Flag.phase);
   }
@@ -60,9 +52,18 @@ export class WatchdogState {
   armed(): ArmedRun {
     return {
       deadlineMs: this.#amounts[Amount.deadlineMs] ?? 0,
-      cpuLimitMs: this.#amounts[Amount.cpuLimitMs] ?? 0,
-      cpuStartMs: this.#amounts[Amount.cpuStartMs] ?? 0,
+      cpuEndMs: this.#amounts[Amount.cpuEndMs] ?? 0,
+      residentMaxBytes: this.#amounts[Amount.residentMaxBytes] ?? 0,
     };
+  }
+
+  /** Whether crypto was used, and with it threads whose time counts. Never unset. */
+  get poolCounts(): boolean {
+    return Atomics.load(this.#flags, Flag.poolCounts) === 1;
+  }
+
+  countPool(): void {
+    Atomics.store(this.#flags, Flag.poolCounts, 1);
   }
 
   /** Moves from one phase to another; false where the other thread was faster. */

@@ -6,15 +6,9 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { workerData } from "node:worker_threads";
 
 import type { WatchdogWord } from "../frames.ts";
+import { CpuClock, processCpuMs } from "./cpu-clock.ts";
 import { die, dieWith } from "./last-word.ts";
-import {
-  monotonicMs,
-  PHASE_IDLE,
-  PHASE_KILLING,
-  processCpuMs,
-  WatchdogState,
-  type ArmedRun,
-} from "./watchdog-state.ts";
+import { monotonicMs, PHASE_IDLE, PHASE_KILLING, WatchdogState } from "./watchdog-state.ts";
 
 /** How often a run is looked at. */
 const POLL_MS = 10;
@@ -55,14 +49,21 @@ function parkedProbe(): () => boolean {
   };
 }
 
-function verdict(run: ArmedRun, parked: boolean): WatchdogWord | null {
-  if (parked) return "memory_limit";
-  if (processCpuMs() - run.cpuStartMs > run.cpuLimitMs + CPU_GRACE_MS) return "cpu_timeout";
-  return monotonicMs() > run.deadlineMs ? "wall_timeout" : null;
+function verdict(
+  state: WatchdogState,
+  clock: CpuClock,
+  isParked: () => boolean,
+): WatchdogWord | null {
+  const { deadlineMs, cpuEndMs, residentMaxBytes } = state.armed();
+  if (isParked() || process.memoryUsage.rss() > residentMaxBytes) return "memory_limit";
+  if (state.poolCounts) clock.countPool();
+  if (clock.ms() > cpuEndMs + CPU_GRACE_MS) return "cpu_timeout";
+  return monotonicMs() > deadlineMs ? "wall_timeout" : null;
 }
 
 function watch(state: WatchdogState): never {
   const isParked = parkedProbe();
+  const clock = new CpuClock();
   let idlePolls = 0;
   let idleCpuMs = processCpuMs();
   for (;;) {
@@ -78,7 +79,7 @@ function watch(state: WatchdogState): never {
       continue;
     }
     idlePolls = 0;
-    const word = verdict(state.armed(), isParked());
+    const word = verdict(state, clock, isParked);
     if (word !== null && state.move(phase, PHASE_KILLING)) dieWith(word);
     state.wait(phase, POLL_MS, false);
   }

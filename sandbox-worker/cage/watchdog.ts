@@ -1,22 +1,23 @@
 import { Worker } from "node:worker_threads";
 
+import type { RunCaps } from "../../protocol/sandbox-api.ts";
+import { CpuClock } from "./cpu-clock.ts";
 import { dieWith } from "./last-word.ts";
-import {
-  monotonicMs,
-  PHASE_IDLE,
-  PHASE_KILLING,
-  processCpuMs,
-  WatchdogState,
-} from "./watchdog-state.ts";
+import { monotonicMs, PHASE_IDLE, PHASE_KILLING, WatchdogState } from "./watchdog-state.ts";
 
 /** The ladder's second rung: so long after a run's time is up, the cage kills itself. */
 const WALL_GRACE_MS = 50;
+/**
+ * What a run may add to the process, as a multiple of its memory cap: isolated-vm lets code pass
+ * the cap for a while, and some allocations for ever.
+ */
+const RESIDENT_FACTOR = 3;
 
 /** The main thread's handle of the watchdog: says when a run begins and when it has ended. */
 export class Watchdog {
   readonly #state = new WatchdogState();
   readonly #worker: Worker;
-  #phase = PHASE_IDLE;
+  #phase: number = PHASE_IDLE;
   #runs = 0;
 
   private constructor(threadUrl: URL) {
@@ -40,17 +41,30 @@ export class Watchdog {
     return watchdog;
   }
 
-  /** From now on the process dies `WALL_GRACE_MS` after `wallMs`, or soon after `cpuMs` of CPU. */
-  arm(wallMs: number, cpuMs: number): { readonly deadlineMs: number; readonly cpuStartMs: number } {
-    const deadlineMs = monotonicMs() + wallMs;
-    const cpuStartMs = processCpuMs();
+  /** The clock of the CPU time that counts. */
+  readonly cpu = new CpuClock();
+
+  /** From now on the process dies soon after it is over its caps. Both answers are starting points. */
+  arm(caps: Pick<RunCaps, "wallMs" | "cpuMs" | "memoryMb">): {
+    readonly startMs: number;
+    readonly cpuStartMs: number;
+  } {
+    const startMs = monotonicMs();
+    const cpuStartMs = this.cpu.exactMs();
+    const addedBytes = caps.memoryMb * 1024 * 1024 * RESIDENT_FACTOR;
     this.#phase = ++this.#runs * 2 - 1;
     this.#state.arm(this.#phase, {
-      deadlineMs: deadlineMs + WALL_GRACE_MS,
-      cpuLimitMs: cpuMs,
-      cpuStartMs,
+      deadlineMs: startMs + caps.wallMs + WALL_GRACE_MS,
+      cpuEndMs: this.cpu.ms() + caps.cpuMs,
+      residentMaxBytes: process.memoryUsage.rss() + addedBytes,
     });
-    return { deadlineMs, cpuStartMs };
+    return { startMs, cpuStartMs };
+  }
+
+  /** The run uses the thread pool: its threads' time counts from now on. */
+  countPool(): void {
+    this.cpu.countPool();
+    this.#state.countPool();
   }
 
   /** Ends the watch; false where the kill was already decided, and the run's end is not ours to tell. */

@@ -16,16 +16,22 @@ type CryptoOperation = (typeof CRYPTO_OPERATIONS)[number];
 const isOperation = (name: string): name is CryptoOperation =>
   CRYPTO_OPERATIONS.some((known) => known === name);
 
+/** Where answers go, and who counts the threads' time. */
+export interface CryptoSink {
+  countPool(): void;
+  crypto(id: number, ok: boolean, json: string): void;
+}
+
 /** A run's WebCrypto operations, by Node's own implementation on its thread pool. */
 export class RunCrypto implements Pick<HostOps, "cryptoStart"> {
   readonly #pending: PendingOps;
-  readonly #deliver: (id: number, ok: boolean, json: string) => void;
+  readonly #sink: CryptoSink;
   #underWay = 0;
   #aborted = false;
 
-  constructor(pending: PendingOps, deliver: (id: number, ok: boolean, json: string) => void) {
+  constructor(pending: PendingOps, sink: CryptoSink) {
     this.#pending = pending;
-    this.#deliver = deliver;
+    this.#sink = sink;
   }
 
   /** Operations that no one can stop; they go on when the run has ended. */
@@ -37,6 +43,7 @@ export class RunCrypto implements Pick<HostOps, "cryptoStart"> {
     if (!this.#pending.add()) return false;
     this.#underWay++;
     void this.#run(id, operation, args);
+    this.#sink.countPool();
     return true;
   }
 
@@ -56,7 +63,7 @@ export class RunCrypto implements Pick<HostOps, "cryptoStart"> {
     }
     this.#underWay--;
     this.#pending.remove();
-    if (!this.#aborted) this.#deliver(id, ok, json);
+    if (!this.#aborted) this.#sink.crypto(id, ok, json);
   }
 }
 

@@ -1,0 +1,72 @@
+import { openSync, readdirSync, readFileSync, readSync } from "node:fs";
+
+const TASKS = "/proc/self/task";
+/** As the kernel shows the names of the thread pool's threads. */
+const POOL_THREAD = "libuv-worker";
+
+/**
+ * CPU time that counts as a run's: the main thread's, and, once crypto was used, that of Node's
+ * thread pool. V8's helpers (concurrent garbage collection, compilers) do not count: they would
+ * turn a lack of memory into a lack of time. Each thread that asks has a clock of
+ * its own, for as long as it lives.
+ *
+ * Where `/proc` cannot be read, the whole process counts.
+ */
+export class CpuClock {
+  readonly #text = Buffer.alloc(64);
+  readonly #main: number | null;
+  #pool: readonly number[] | null = null;
+
+  constructor() {
+    // The main thread's id is the process's.
+    this.#main = openOrNull(`${TASKS}/${process.pid}/schedstat`);
+  }
+
+  /** From now on the thread pool counts, too. Idempotent; for after its threads were made. */
+  countPool(): void {
+    if (this.#pool !== null || this.#main === null) return;
+    this.#pool = readdirSync(TASKS)
+      .filter((tid) => readFileSync(`${TASKS}/${tid}/comm`, "latin1").trim() === POOL_THREAD)
+      .map((tid) => openOrNull(`${TASKS}/${tid}/schedstat`))
+      .filter((file) => file !== null);
+  }
+
+  /** Milliseconds, for either thread; those of a thread that runs right now up to a tick ago. */
+  ms(): number {
+    if (this.#main === null) return processCpuMs();
+    return this.#readMs(this.#main) + this.#poolMs();
+  }
+
+  /** Milliseconds, exact, for the main thread alone. Not to be compared with `ms`. */
+  exactMs(): number {
+    if (this.#main === null) return processCpuMs();
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000 + this.#poolMs();
+  }
+
+  #poolMs(): number {
+    let ms = 0;
+    for (const file of this.#pool ?? []) ms += this.#readMs(file);
+    return ms;
+  }
+
+  /** The first number of `schedstat`: nanoseconds on a CPU. */
+  #readMs(file: number): number {
+    const length = readSync(file, this.#text, 0, this.#text.byteLength, 0);
+    return Number.parseInt(this.#text.toString("latin1", 0, length), 10) / 1e6;
+  }
+}
+
+function openOrNull(path: string): number | null {
+  try {
+    return openSync(path, "r");
+  } catch {
+    return null;
+  }
+}
+
+/** CPU time of every thread of the process, in milliseconds. */
+export function processCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
