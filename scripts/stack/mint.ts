@@ -12,7 +12,10 @@ export interface KeyWishes {
   readonly expiresAt?: string;
 }
 
+const ProblemDetails = z.object({ detail: z.string() });
+
 const TIMEOUT_MS = 10_000;
+const MAX_SHOWN_CHARS = 500;
 
 /**
  * Has the gateway make an API key for a tenant.
@@ -36,9 +39,7 @@ export async function mintKey(
   );
   const answer = await response.text();
   if (response.status !== 201) {
-    throw new Error(
-      `Cannot mint a key for "${tenant}": the gateway answered ${response.status} ${answer.slice(0, 500)}`,
-    );
+    throw new Error(`Cannot mint a key for "${tenant}": ${whyRefused(response.status, answer)}`);
   }
   return MintedKey.parse(JSON.parse(answer));
 }
@@ -51,4 +52,13 @@ export async function isKeyValid(gateway: string, key: string): Promise<boolean>
   });
   await response.body?.cancel();
   return response.status !== 401 && response.status !== 403;
+}
+
+function whyRefused(status: number, answer: string): string {
+  const shown = answer.slice(0, MAX_SHOWN_CHARS);
+  try {
+    return ProblemDetails.parse(JSON.parse(answer)).detail;
+  } catch {
+    return `the gateway answered ${status} ${shown}`;
+  }
 }
