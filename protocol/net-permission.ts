@@ -62,6 +62,8 @@ export function isNetPatternCovered(allowed: readonly NetPattern[], asked: NetPa
   });
 }
 
-export const NetPermission = z.string().refine((text) => parseNetPattern(text) !== undefined, {
-  error: 'must be a host, host:port, *.host or "*"',
-});
+export const NetPermission = /* @__PURE__ */ z
+  .string()
+  .refine((text) => parseNetPattern(text) !== undefined, {
+    error: 'must be a host, host:port, *.host or "*"',
+  });

@@ -1,5 +1,5 @@
 import { defineLazy } from "./lazy-global.ts";
-import * as load from "./lazy-modules.ts";
+import { load } from "./lazy-modules.ts";
 import { defineProperty, promiseThen, NativePromise } from "./primordials.ts";
 import { reportUncaught } from "./uncaught.ts";
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "./web/timers.ts";
@@ -24,14 +24,71 @@ function reportError(thrown: unknown): void {
   reportUncaught(thrown);
 }
 
-type LazyGlobals = Readonly<Record<string, () => unknown>>;
-
-const LAZY_GLOBALS: LazyGlobals = {
-  console: () => load.loadConsole().console,
-  DOMException: () => load.loadDomException().DOMException,
-  URL: () => load.loadUrl().URL,
-  URLSearchParams: () => load.loadUrlSearchParams().URLSearchParams,
+/** What each global is, when somebody first asks. */
+const LAZY: Readonly<Record<string, () => unknown>> = {
+  console: () => load.console().console,
+  crypto: () => load.crypto().crypto,
+  navigator: () => load.navigator().navigator,
+  performance: () => load.performance().performance,
+  Deno: () => load.deno().Deno,
+  addEventListener: () => load.globalEvents().addEventListener,
+  removeEventListener: () => load.globalEvents().removeEventListener,
+  dispatchEvent: () => load.globalEvents().dispatchEvent,
+  fetch: () => load.fetch().fetch,
+  structuredClone: () => load.clone().structuredClone,
+  atob: () => load.atob().atob,
+  btoa: () => load.atob().btoa,
+  AbortController: () => load.abort().AbortController,
+  AbortSignal: () => load.abort().AbortSignal,
+  Blob: () => load.blob().Blob,
+  File: () => load.blob().File,
+  CompressionStream: () => load.compression().CompressionStream,
+  DecompressionStream: () => load.compression().DecompressionStream,
+  Crypto: () => load.crypto().Crypto,
+  CryptoKey: () => load.cryptoKey().CryptoKey,
+  SubtleCrypto: () => load.subtle().SubtleCrypto,
+  DOMException: () => load.domException().DOMException,
+  FormData: () => load.formData().FormData,
+  Headers: () => load.headers().Headers,
+  MessageChannel: () => load.messages().MessageChannel,
+  MessagePort: () => load.messages().MessagePort,
+  Navigator: () => load.navigator().Navigator,
+  Performance: () => load.performance().Performance,
+  Request: () => load.request().Request,
+  Response: () => load.response().Response,
+  TextDecoder: () => load.textCodec().TextDecoder,
+  TextEncoder: () => load.textCodec().TextEncoder,
+  TextDecoderStream: () => load.textStreams().TextDecoderStream,
+  TextEncoderStream: () => load.textStreams().TextEncoderStream,
+  URL: () => load.url().URL,
+  URLPattern: () => load.urlPattern().URLPattern,
+  URLSearchParams: () => load.urlSearchParams().URLSearchParams,
 };
+
+/** Classes of one module, by their own names. */
+const EVENT_NAMES = [
+  "CustomEvent",
+  "ErrorEvent",
+  "Event",
+  "EventTarget",
+  "MessageEvent",
+  "PromiseRejectionEvent",
+] as const;
+const STREAM_NAMES = [
+  "ByteLengthQueuingStrategy",
+  "CountQueuingStrategy",
+  "ReadableByteStreamController",
+  "ReadableStream",
+  "ReadableStreamBYOBReader",
+  "ReadableStreamBYOBRequest",
+  "ReadableStreamDefaultController",
+  "ReadableStreamDefaultReader",
+  "TransformStream",
+  "TransformStreamDefaultController",
+  "WritableStream",
+  "WritableStreamDefaultController",
+  "WritableStreamDefaultWriter",
+] as const;
 
 /** Makes the global object what a program expects to find. Runs before any of the tenant's code. */
 export function installGlobals(): void {
@@ -58,5 +115,7 @@ export function installGlobals(): void {
     configurable: true,
     enumerable: true,
   });
-  for (const [name, make] of Object.entries(LAZY_GLOBALS)) defineLazy(globalThis, name, make);
+  for (const name in LAZY) defineLazy(globalThis, name, LAZY[name] as () => unknown);
+  for (const name of EVENT_NAMES) defineLazy(globalThis, name, () => load.events()[name]);
+  for (const name of STREAM_NAMES) defineLazy(globalThis, name, () => load.streams()[name]);
 }

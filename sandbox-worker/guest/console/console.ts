@@ -1,4 +1,4 @@
-import { loadInspect } from "../lazy-modules.ts";
+import { load } from "../lazy-modules.ts";
 import { ops } from "../ops.ts";
 import { withoutRuntimeFrames } from "../result/reduce-error.ts";
 import { onBoot } from "../run-state.ts";
@@ -20,7 +20,7 @@ onBoot(() => {
 function format(args: readonly unknown[]): string {
   // Most lines are one text, which needs no inspector.
   if (args.length === 1 && typeof args[0] === "string") return args[0];
-  return loadInspect().formatLine(args);
+  return load.inspect().formatLine(args);
 }
 
 function write(level: string, text: string): void {
@@ -71,7 +71,10 @@ const methods = {
     if (!counts.delete(String(label))) write("warn", `Count for '${String(label)}' does not exist`);
   },
   dir: (value?: unknown, options?: object): void =>
-    write("log", loadInspect().inspect(value, { customInspect: false, ...options, colors: false })),
+    write(
+      "log",
+      load.inspect().inspect(value, { customInspect: false, ...options, colors: false }),
+    ),
   dirxml: (...args: unknown[]): void => write("log", format(args)),
   group: (...args: unknown[]): void => {
     if (args.length > 0) write("log", format(args));
@@ -84,7 +87,7 @@ const methods = {
   table: (data?: unknown, columns?: readonly string[]): void => {
     if (typeof data !== "object" || data === null) return write("log", format([data]));
     const show = (value: unknown): string =>
-      loadInspect().inspect(value, { depth: 0, maxArrayLength: 3, breakLength: Infinity });
+      load.inspect().inspect(value, { depth: 0, maxArrayLength: 3, breakLength: Infinity });
     write("log", formatTable(data, columns, show));
   },
   time: (label: unknown = "default"): void => {
