@@ -51,7 +51,6 @@ async function bundleGuest(): Promise<string> {
     target: "es2024",
     minifySyntax: true,
     minifyWhitespace: true,
-    keepNames: true,
     charset: "utf8",
     legalComments: "none",
     logLevel: "silent",

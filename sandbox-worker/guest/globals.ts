@@ -1,4 +1,4 @@
-import { defineLazy } from "./lazy-global.ts";
+import { defineLazy, nameAs } from "./lazy-global.ts";
 import { load } from "./lazy-modules.ts";
 import { defineProperty, promiseThen, NativePromise } from "./primordials.ts";
 import { reportUncaught } from "./uncaught.ts";
@@ -102,6 +102,7 @@ export function installGlobals(): void {
     reportError,
   };
   for (const [name, value] of Object.entries(functions)) {
+    nameAs(value, name);
     defineProperty(globalThis, name, {
       value,
       writable: true,

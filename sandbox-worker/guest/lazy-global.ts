@@ -1,5 +1,12 @@
 import { defineProperty } from "./primordials.ts";
 
+/** Gives a function the name of the global it is: bundling may have changed it. */
+export function nameAs(value: unknown, name: string): void {
+  if (typeof value === "function" && value.name !== name) {
+    defineProperty(value, "name", { value: name, configurable: true });
+  }
+}
+
 /**
  * Puts a global in place whose value is made when somebody first asks for it: an accessor that
  * turns itself into what a web-standard global is, a writable, configurable data property.
@@ -16,6 +23,7 @@ export function defineLazy(
   defineProperty(target, name, {
     get() {
       const value = make();
+      nameAs(value, name);
       settleAs(value);
       return value;
     },

@@ -136,5 +136,5 @@ export function onAbort(signal: AbortSignal, run: () => void): () => void {
   return access.onAbort(signal, run);
 }
 
-showAs(AbortSignal, (signal) => ({ aborted: signal.aborted }));
-showAs(AbortController, (controller) => ({ signal: controller.signal }));
+showAs(AbortSignal, "AbortSignal", (signal) => ({ aborted: signal.aborted }));
+showAs(AbortController, "AbortController", (controller) => ({ signal: controller.signal }));

@@ -114,8 +114,8 @@ function mediaType(type: unknown): string {
 /** The bytes of a Blob, not copied: nobody may write to them. */
 export const blobBytes = (blob: Blob): Uint8Array<ArrayBuffer> => bytesOf(blob);
 
-showAs(Blob, (blob) => ({ size: blob.size, type: blob.type }));
-showAs(File, (file) => ({
+showAs(Blob, "Blob", (blob) => ({ size: blob.size, type: blob.type }));
+showAs(File, "File", (file) => ({
   size: file.size,
   type: file.type,
   name: file.name,

@@ -72,4 +72,4 @@ export const makeKey = (key: GuestKey): CryptoKey => access.make(key);
 /** What the host needs to use a key. */
 export const guestKey = (key: CryptoKey): GuestKey => access.of(key);
 
-showAs(CryptoKey, fieldsOf);
+showAs(CryptoKey, "CryptoKey", fieldsOf);

@@ -112,4 +112,4 @@ const crlf = (text: string): string => text.replace(/\r\n|\r|\n/g, "\r\n");
 const quote = (text: string): string =>
   text.replaceAll("\r", "%0D").replaceAll("\n", "%0A").replaceAll('"', "%22");
 
-showAs(FormData, (form) => [...form]);
+showAs(FormData, "FormData", (form) => [...form]);

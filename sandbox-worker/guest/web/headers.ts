@@ -134,4 +134,4 @@ export const headerEntries = (headers: Headers): readonly Entry[] => access.entr
 /** Makes `headers` refuse every change from now on. */
 export const freezeHeaders = (headers: Headers): void => access.freeze(headers);
 
-showAs(Headers, (headers) => Object.fromEntries(headers));
+showAs(Headers, "Headers", (headers) => Object.fromEntries(headers));

@@ -1,6 +1,7 @@
 import { registerCloneForm } from "./clone-forms.ts";
 import { EventTarget } from "./event-target.ts";
 import { MessageEvent } from "./events.ts";
+import { showAs } from "./show-as.ts";
 import { structuredClone } from "./structured-clone.ts";
 import { setTimeout } from "./timers.ts";
 
@@ -105,3 +106,5 @@ export class MessageChannel {
     return "MessageChannel";
   }
 }
+
+showAs(MessagePort, "MessagePort", () => ({}));

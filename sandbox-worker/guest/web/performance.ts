@@ -26,4 +26,4 @@ export class Performance extends EventTarget {
 
 export const performance = new Performance();
 
-showAs(Performance, () => ({ timeOrigin }));
+showAs(Performance, "Performance", () => ({ timeOrigin }));

@@ -167,7 +167,7 @@ function followSignal(given: unknown): AbortSignal {
   return controller.signal;
 }
 
-showAs(Request, ({ method, url, headers, redirect, bodyUsed }) => ({
+showAs(Request, "Request", ({ method, url, headers, redirect, bodyUsed }) => ({
   method,
   url,
   headers,

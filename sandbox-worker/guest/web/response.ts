@@ -151,13 +151,17 @@ export function fetchedResponse(
   return build(source, init, { type: "basic", url, redirected });
 }
 
-showAs(Response, ({ status, statusText, ok, url, redirected, type, headers, bodyUsed }) => ({
-  status,
-  statusText,
-  ok,
-  url,
-  redirected,
-  type,
-  headers,
-  bodyUsed,
-}));
+showAs(
+  Response,
+  "Response",
+  ({ status, statusText, ok, url, redirected, type, headers, bodyUsed }) => ({
+    status,
+    statusText,
+    ok,
+    url,
+    redirected,
+    type,
+    headers,
+    bodyUsed,
+  }),
+);

@@ -131,6 +131,6 @@ for (const name of [...URL_PARTS, "searchParams", "toString", "toJSON"]) {
   Object.defineProperty(URL.prototype, name, { enumerable: true });
 }
 
-showAs(URL, (url) =>
+showAs(URL, "URL", (url) =>
   Object.fromEntries([...URL_PARTS, "searchParams"].map((part) => [part, url[part as Part]])),
 );
