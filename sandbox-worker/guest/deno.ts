@@ -3,6 +3,7 @@ import { load } from "./lazy-modules.ts";
 import { type RequestHandler, serveWith } from "./run-main.ts";
 import { currentRun } from "./run-state.ts";
 import { EventTarget } from "./web/event-target.ts";
+import { toDomText } from "./web/idl.ts";
 
 const envOf = (): Readonly<Record<string, string>> => currentRun()?.boot.env ?? {};
 
@@ -55,7 +56,7 @@ function isGranted({ name, host }: PermissionDescriptor): boolean {
   if (name === "env") return true;
   if (name !== "net") return false;
   if (host === undefined) return currentRun()?.boot.net.includes("*") ?? false;
-  const { hostname, port } = splitHost(String(host));
+  const { hostname, port } = splitHost(toDomText(host));
   return load.fetch().isNetGranted(hostname, port);
 }
 

@@ -1,3 +1,4 @@
+// oxlint-disable typescript/consistent-type-imports -- a static import, even of types alone, reads as if it ran
 /**
  * The parts that most runs never touch. Each is in the bundle as a function that has not run:
  * the first call runs it, later ones answer what it made.

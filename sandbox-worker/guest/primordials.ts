@@ -1,3 +1,4 @@
+// oxlint-disable typescript/unbound-method -- taking methods off their prototypes is what this file does
 /**
  * The language's own functions as they were before any of the tenant's code ran. What makes a
  * run's result uses only these: a tenant may replace every prototype's methods.
@@ -54,6 +55,7 @@ export const { isView: isBufferView } = ArrayBuffer;
 export const { isError } = Error;
 export const { isInteger } = Number;
 export const makeString = String;
+export const functionToString = uncurryThis(Function.prototype.toString);
 
 export const NativeError = Error;
 export const NativeMap = Map;

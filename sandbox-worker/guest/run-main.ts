@@ -1,12 +1,10 @@
 import { load } from "./lazy-modules.ts";
 import { failRun, settleRun } from "./outcome.ts";
 import { onIdle } from "./pending.ts";
-import { apply, hasProperty, jsonParse, stringSlice, uncurryThis } from "./primordials.ts";
+import { apply, hasProperty, jsonParse, stringSlice, functionToString } from "./primordials.ts";
 import { readAsyncForm } from "./result/forms.ts";
 import { makeContext, type RunContext } from "./run-context.ts";
 import { currentRun, type Run } from "./run-state.ts";
-
-const functionToString = uncurryThis(Function.prototype.toString);
 
 export type RequestHandler = (request: object, ...rest: unknown[]) => unknown;
 let served: RequestHandler | null = null;

@@ -1,13 +1,15 @@
+import type * as Library from "node-inspect-extracted";
+
 import { showObjectsWith, withoutRuntimeFrames } from "../result/reduce-error.ts";
 
 const { formatWithOptions, inspect: inspectValue } = loadLibrary();
 
 /** The library lists the parts of `Atomics` when it starts, and here there is none. */
-function loadLibrary(): typeof import("node-inspect-extracted") {
+function loadLibrary(): typeof Library {
   const before = Reflect.getOwnPropertyDescriptor(globalThis, "Atomics");
   Object.defineProperty(globalThis, "Atomics", { value: {}, configurable: true });
   try {
-    return require("node-inspect-extracted") as typeof import("node-inspect-extracted");
+    return require("node-inspect-extracted") as typeof Library;
   } finally {
     if (before === undefined) Reflect.deleteProperty(globalThis, "Atomics");
     else Object.defineProperty(globalThis, "Atomics", before);

@@ -17,6 +17,7 @@ import {
   mapForEach,
   mapGet,
   mapSet,
+  NativeError,
   NativeMap,
   NativeUint8Array,
   objectKeys,
@@ -62,22 +63,26 @@ export function encodeResult(value: unknown, maxBytes: number): EncodedResult {
   return finish("json", plain, maxBytes);
 }
 
-const NOT_PLAIN = { kind: "not plain" } as const;
-const TOO_LONG = { kind: "too long" } as const;
-type Written = string | typeof NOT_PLAIN | typeof TOO_LONG;
+/** Thrown to leave a value half written; neither ever leaves this file. */
+const NOT_PLAIN = new NativeError("Cannot write the value as plain JSON");
+const TOO_LONG = new NativeError("Cannot write the value: it is too long");
 
-function write(value: unknown, tagged: boolean, maxBytes: number): Written {
+function write(value: unknown, tagged: boolean, maxBytes: number): string | Error {
   const writer = new Writer(tagged, maxBytes);
   try {
     writer.value(value, "", "", null);
     return writer.text;
   } catch (thrown) {
-    if (thrown === NOT_PLAIN || thrown === TOO_LONG) return thrown as Written;
+    if (thrown === NOT_PLAIN || thrown === TOO_LONG) return thrown as Error;
     throw thrown;
   }
 }
 
-function finish(encoding: "json" | "tagged", written: Written, maxBytes: number): EncodedResult {
+function finish(
+  encoding: "json" | "tagged",
+  written: string | Error,
+  maxBytes: number,
+): EncodedResult {
   if (typeof written !== "string" || isLonger(written, maxBytes)) return { kind: "overflow" };
   return { kind: "encoded", encoding, json: written };
 }
@@ -127,7 +132,7 @@ class Writer {
         return this.#tag("function", functionName(value));
       case "symbol":
         return this.#refuse("a symbol", "no encoding carries it", pointer);
-      default:
+      case "object":
         return value === null
           ? this.#add("null")
           : this.#object(value as object, key, pointer, inside);

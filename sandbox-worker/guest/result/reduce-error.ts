@@ -130,7 +130,9 @@ function describe(value: unknown): string {
         return "a function";
       case "object":
         return value === null ? "null" : describeObject(value);
-      default:
+      case "number":
+      case "boolean":
+      case "undefined":
         return makeString(value);
     }
   } catch {

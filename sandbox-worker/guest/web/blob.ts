@@ -1,7 +1,7 @@
 import { load } from "../lazy-modules.ts";
 import { registerResultForm } from "../result/forms.ts";
 import { registerBodyForm } from "./body-forms.ts";
-import { joinBytes, toText, viewBytes } from "./idl.ts";
+import { joinBytes, toDomText, toText, viewBytes } from "./idl.ts";
 import { showAs } from "./show-as.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf-8.ts";
 
@@ -107,7 +107,7 @@ export class File extends Blob {
 }
 
 function mediaType(type: unknown): string {
-  const text = type === undefined ? "" : String(type);
+  const text = type === undefined ? "" : toDomText(type);
   return /[^\x20-\x7e]/.test(text) ? "" : text.toLowerCase();
 }
 

@@ -1,3 +1,5 @@
+import { toDomText } from "./idl.ts";
+
 const LEGACY_CODES = {
   IndexSizeError: 1,
   HierarchyRequestError: 3,
@@ -31,7 +33,7 @@ export class DOMException extends Error {
     super(String(message));
     // A second argument that is an object holds the name, and perhaps a cause.
     const fields = typeof options === "object" && options !== null ? options : { name: options };
-    this.#name = String((fields as { name?: unknown }).name ?? "Error");
+    this.#name = toDomText((fields as { name?: unknown }).name ?? "Error");
     if ("cause" in fields) {
       Object.defineProperty(this, "cause", {
         value: fields.cause,

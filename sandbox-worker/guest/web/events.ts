@@ -1,4 +1,5 @@
 import { Event } from "./event.ts";
+import { toDomText } from "./idl.ts";
 
 export { Event } from "./event.ts";
 export { EventTarget } from "./event-target.ts";
@@ -30,10 +31,10 @@ export class ErrorEvent extends Event {
     this.#init = { ...init };
   }
   get message(): string {
-    return String(this.#init?.["message"] ?? "");
+    return toDomText(this.#init?.["message"] ?? "");
   }
   get filename(): string {
-    return String(this.#init?.["filename"] ?? "");
+    return toDomText(this.#init?.["filename"] ?? "");
   }
   get lineno(): number {
     return Number(this.#init?.["lineno"] ?? 0);
@@ -85,10 +86,10 @@ export class MessageEvent extends Event {
     return this.#init?.["data"] ?? null;
   }
   get origin(): string {
-    return String(this.#init?.["origin"] ?? "");
+    return toDomText(this.#init?.["origin"] ?? "");
   }
   get lastEventId(): string {
-    return String(this.#init?.["lastEventId"] ?? "");
+    return toDomText(this.#init?.["lastEventId"] ?? "");
   }
   get source(): unknown {
     return this.#init?.["source"] ?? null;

@@ -2,7 +2,6 @@ import { registerResultForm } from "../result/forms.ts";
 import { showAs } from "./show-as.ts";
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// oxlint-disable-next-line no-control-regex -- these are what a header's value must not hold
 const NOT_A_VALUE = /[\0\r\n]|[^\0-\xff]/;
 
 type Entry = [name: string, value: string];

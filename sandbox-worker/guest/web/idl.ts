@@ -1,3 +1,8 @@
+/** A value as the web's `DOMString`. */
+export function toDomText(value: unknown): string {
+  return String(value);
+}
+
 /** A value as the web's `USVString`: text without lone surrogates. */
 export function toText(value: unknown): string {
   return String(value).toWellFormed();

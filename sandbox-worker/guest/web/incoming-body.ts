@@ -58,7 +58,6 @@ export class IncomingBody {
       this.pipeTo({
         chunk: (bytes) => chunks.push(bytes),
         end: () => resolve(joinBytes(chunks)),
-        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- an abort's reason is anything
         failed: (error) => reject(error),
       });
     });

@@ -2,7 +2,7 @@ import { registerResultForm } from "../result/forms.ts";
 import { type AbortSignal, AbortController, onAbort } from "./abort.ts";
 import { Body, type BodySource, extractBody } from "./body.ts";
 import { Headers } from "./headers.ts";
-import { toText } from "./idl.ts";
+import { toDomText, toText } from "./idl.ts";
 import { showAs } from "./show-as.ts";
 import { URL } from "./url.ts";
 
@@ -118,7 +118,7 @@ export const takeRequestBody = (request: Request): BodySource => takeSource(requ
 
 function methodOf(given: unknown, inherited: string): string {
   if (given === undefined) return inherited;
-  const method = String(given);
+  const method = toDomText(given);
   const upper = method.toUpperCase();
   if (!TOKEN.test(method) || FORBIDDEN.has(upper)) {
     throw new TypeError(`Cannot make a Request with method "${method}"`);

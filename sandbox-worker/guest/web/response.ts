@@ -1,13 +1,13 @@
 import { registerAsyncForm, registerResultForm } from "../result/forms.ts";
 import { Body, type BodySource, extractBody } from "./body.ts";
 import { freezeHeaders, headerEntries, Headers } from "./headers.ts";
+import { toDomText } from "./idl.ts";
 import { showAs } from "./show-as.ts";
 import { URL } from "./url.ts";
 import { decodeUtf8 } from "./utf-8.ts";
 
 const NULL_BODY_STATUS = new Set([101, 103, 204, 205, 304]);
 const REDIRECT_STATUS = new Set([301, 302, 303, 307, 308]);
-// oxlint-disable-next-line no-control-regex -- these are what a reason phrase must not hold
 const REASON_PHRASE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 type Init = Readonly<{ status?: unknown; statusText?: unknown; headers?: unknown }>;
@@ -36,7 +36,7 @@ export class Response extends Body {
     if (!(status >= 200 && status <= 599)) {
       throw new RangeError(`Cannot make a Response with status ${status}: it must be 200 to 599`);
     }
-    const statusText = init?.statusText === undefined ? "" : String(init.statusText);
+    const statusText = init?.statusText === undefined ? "" : toDomText(init.statusText);
     if (!REASON_PHRASE.test(statusText)) {
       throw new TypeError("Cannot make a Response: its status text has a line break or worse");
     }

@@ -58,8 +58,11 @@ function clone(value: unknown, seen: Seen): unknown {
   if (typeof value !== "object" || value === null) return value;
   const known = seen.get(value);
   if (known !== undefined) return known;
-  if (Array.isArray(value))
-    return cloneFields(value, remember(seen, value, new Array(value.length)), seen);
+  if (Array.isArray(value)) {
+    const list: unknown[] = [];
+    list.length = value.length;
+    return cloneFields(value, remember(seen, value, list), seen);
+  }
   switch (kindOf(value)) {
     case "date":
       return remember(seen, value, new Date((value as Date).getTime()));

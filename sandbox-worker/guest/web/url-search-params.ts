@@ -1,5 +1,6 @@
 import { registerResultForm } from "../result/forms.ts";
 import { type Pair, parseQuery, serializeQuery } from "./form-urlencoded.ts";
+import { toDomText } from "./idl.ts";
 
 let access: {
   link(params: URLSearchParams, onChange: (query: string) => void): void;
@@ -15,7 +16,7 @@ export class URLSearchParams {
     if (typeof init === "object" || typeof init === "function") {
       this.#pairs = pairsOf(init as object | null);
     } else {
-      const text = String(init);
+      const text = toDomText(init);
       this.#pairs = parseQuery(text.startsWith("?") ? text.slice(1) : text);
     }
   }

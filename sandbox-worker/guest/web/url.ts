@@ -1,5 +1,6 @@
 import { URL_PARTS } from "../host-ops.ts";
 import { ops } from "../ops.ts";
+import { toText } from "./idl.ts";
 import { showAs } from "./show-as.ts";
 import { linkedParams, replaceParams, type URLSearchParams } from "./url-search-params.ts";
 
@@ -18,8 +19,8 @@ export class URL {
 
   constructor(url: unknown, base?: unknown) {
     if (arguments.length === 0) throw new TypeError("Cannot make a URL: it needs a text");
-    const text = String(url).toWellFormed();
-    const baseText = base === undefined ? "" : String(base).toWellFormed();
+    const text = toText(url);
+    const baseText = base === undefined ? "" : toText(base);
     // The host reads "" as "no base", so an empty base is refused here.
     const json = base !== undefined && baseText === "" ? null : ops.urlParse(text, baseText);
     if (json === null) {
@@ -42,7 +43,7 @@ export class URL {
   }
 
   #set(part: Part, value: unknown): void {
-    const json = ops.urlSet(this.#parts.href, part, String(value).toWellFormed());
+    const json = ops.urlSet(this.#parts.href, part, toText(value));
     if (json !== null) this.#parts = parse(json);
   }
 
