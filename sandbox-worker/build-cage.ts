@@ -49,9 +49,9 @@ function packageFolder(name: string): string {
 /** Leaves native packages where they are, by full path: the bundle may lie anywhere. */
 const keepNative: Plugin = {
   name: "keep-native",
-  setup({ onResolve }) {
+  setup(builder) {
     const filter = new RegExp(`^(?:${NATIVE_PACKAGES.join("|")})$`);
-    onResolve({ filter }, ({ path: name }) => ({
+    builder.onResolve({ filter }, ({ path: name }) => ({
       path: import.meta.resolve(name),
       external: true,
     }));

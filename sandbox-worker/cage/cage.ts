@@ -34,10 +34,14 @@ export class Cage {
     };
   }
 
-  /** Makes the first place ahead, and says that a run can come. */
-  boot(memoryMb: number): void {
+  /** Makes the first place ahead; of any isolation, since an isolate never used serves all. */
+  prepare(memoryMb: number): void {
     this.#host.realms.prepare({ isolation: "run", memoryMb });
-    this.#ready();
+  }
+
+  /** Says that a run can come. */
+  ready(): void {
+    this.#host.send(Up.ready, new Uint8Array());
   }
 
   /** @throws {TypeError} On a frame that no supervisor of ours sends; the process is then useless. */
@@ -80,11 +84,7 @@ export class Cage {
     const { realms } = this.#host;
     realms.giveBack(realm, placement, clean, heldBytes);
     realms.prepare(placement);
-    this.#ready();
-  }
-
-  #ready(): void {
-    this.#host.send(Up.ready, new Uint8Array());
+    this.ready();
   }
 }
 

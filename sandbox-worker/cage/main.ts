@@ -17,10 +17,11 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
-import { encodeFrame, FrameReader } from "../frames.ts";
+import { FrameReader } from "../frames.ts";
 import { Cage } from "./cage.ts";
 import { GuestRuntime } from "./guest-isolate.ts";
 import { die } from "./last-word.ts";
+import { sendFrame } from "./send-frame.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Set by the bundler: the watchdog's file has another name there. */
@@ -39,17 +40,20 @@ const { values: args } = parseArgs({
 });
 if (args.bundle === undefined) throw new TypeError("Cannot start a cage: --bundle is missing");
 
+// The thread starts while this one makes the first isolate.
+const threadFile = typeof WATCHDOG_THREAD === "string" ? WATCHDOG_THREAD : "./watchdog-thread.ts";
+const watchdog = new Watchdog(new URL(threadFile, import.meta.url));
+
 const source = readFileSync(args.bundle, "utf8");
 const codeCache = args["code-cache"] === undefined ? null : readFileSync(args["code-cache"]);
-const threadFile = typeof WATCHDOG_THREAD === "string" ? WATCHDOG_THREAD : "./watchdog-thread.ts";
-const threadUrl = new URL(threadFile, import.meta.url);
-
 const cage = new Cage({
   runtime: new GuestRuntime(source, codeCache),
-  watchdog: await Watchdog.start(threadUrl),
+  watchdog,
   versions: { bulkhead: args.version, v8: process.versions.v8, typescript: TYPESCRIPT_VERSION },
-  send: (kind, payload) => void process.stdout.write(encodeFrame(kind, payload)),
+  send: sendFrame,
 });
+cage.prepare(Number(args["memory-mb"]));
+await watchdog.online();
 
 const reader = new FrameReader();
 process.stdin.on("data", (chunk: Buffer) => {
@@ -57,6 +61,5 @@ process.stdin.on("data", (chunk: Buffer) => {
 });
 // Without a supervisor nobody bounds this process or hears it.
 process.stdin.on("end", die);
-process.stdout.on("error", die);
 
-cage.boot(Number(args["memory-mb"]));
+cage.ready();

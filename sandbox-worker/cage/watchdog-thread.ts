@@ -8,6 +8,7 @@ import { workerData } from "node:worker_threads";
 import type { WatchdogWord } from "../frames.ts";
 import { CpuClock, processCpuMs } from "./cpu-clock.ts";
 import { die, dieWith } from "./last-word.ts";
+import { ResidentGauge } from "./resident.ts";
 import { monotonicMs, PHASE_IDLE, PHASE_KILLING, WatchdogState } from "./watchdog-state.ts";
 
 /** How often a run is looked at. */
@@ -49,21 +50,26 @@ function parkedProbe(): () => boolean {
   };
 }
 
-function verdict(
-  state: WatchdogState,
-  clock: CpuClock,
-  isParked: () => boolean,
-): WatchdogWord | null {
+interface Senses {
+  readonly clock: CpuClock;
+  readonly resident: ResidentGauge;
+  readonly isParked: () => boolean;
+}
+
+function verdict(state: WatchdogState, { clock, resident, isParked }: Senses): WatchdogWord | null {
   const { deadlineMs, cpuEndMs, residentMaxBytes } = state.armed();
-  if (isParked() || process.memoryUsage.rss() > residentMaxBytes) return "memory_limit";
+  if (isParked() || resident.bytes() > residentMaxBytes) return "memory_limit";
   if (state.poolCounts) clock.countPool();
   if (clock.ms() > cpuEndMs + CPU_GRACE_MS) return "cpu_timeout";
   return monotonicMs() > deadlineMs ? "wall_timeout" : null;
 }
 
 function watch(state: WatchdogState): never {
-  const isParked = parkedProbe();
-  const clock = new CpuClock();
+  const senses: Senses = {
+    clock: new CpuClock(),
+    resident: new ResidentGauge(),
+    isParked: parkedProbe(),
+  };
   let idlePolls = 0;
   let idleCpuMs = processCpuMs();
   for (;;) {
@@ -79,7 +85,7 @@ function watch(state: WatchdogState): never {
       continue;
     }
     idlePolls = 0;
-    const word = verdict(state, clock, isParked);
+    const word = verdict(state, senses);
     if (word !== null && state.move(phase, PHASE_KILLING)) dieWith(word);
     state.wait(phase, POLL_MS, false);
   }

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { RunCaps } from "../../protocol/sandbox-api.ts";
 import { CpuClock } from "./cpu-clock.ts";
 import { dieWith } from "./last-word.ts";
+import { ResidentGauge } from "./resident.ts";
 import { monotonicMs, PHASE_IDLE, PHASE_KILLING, WatchdogState } from "./watchdog-state.ts";
 
 /** The ladder's second rung: so long after a run's time is up, the cage kills itself. */
@@ -17,28 +18,29 @@ const RESIDENT_FACTOR = 3;
 export class Watchdog {
   readonly #state = new WatchdogState();
   readonly #worker: Worker;
+  readonly #online: Promise<void>;
+  readonly #resident = new ResidentGauge();
   #phase: number = PHASE_IDLE;
   #runs = 0;
 
-  private constructor(threadUrl: URL) {
+  /** Starts the thread; `threadUrl` is its program. */
+  constructor(threadUrl: URL) {
     this.#worker = new Worker(threadUrl, {
       workerData: this.#state.memory,
       // It holds no guest and little of its own.
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
-      stdout: false,
-      stderr: false,
+    });
+    this.#online = new Promise((resolve, reject) => {
+      this.#worker.once("online", resolve);
+      this.#worker.once("error", reject);
     });
   }
 
   /** Resolves once the thread runs: no guest may start before. */
-  static async start(threadUrl: URL): Promise<Watchdog> {
-    const watchdog = new Watchdog(threadUrl);
-    await new Promise<void>((resolve, reject) => {
-      watchdog.#worker.once("online", resolve);
-      watchdog.#worker.once("error", reject);
-    });
-    watchdog.#worker.unref();
-    return watchdog;
+  async online(): Promise<void> {
+    await this.#online;
+    // From here on the process lives as long as its standard input does.
+    this.#worker.unref();
   }
 
   /** The clock of the CPU time that counts. */
@@ -56,7 +58,7 @@ export class Watchdog {
     this.#state.arm(this.#phase, {
       deadlineMs: startMs + caps.wallMs + WALL_GRACE_MS,
       cpuEndMs: this.cpu.ms() + caps.cpuMs,
-      residentMaxBytes: process.memoryUsage.rss() + addedBytes,
+      residentMaxBytes: this.#resident.bytes() + addedBytes,
     });
     return { startMs, cpuStartMs };
   }
