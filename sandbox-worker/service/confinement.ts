@@ -1,0 +1,136 @@
+/** What runs in a cage, and where it is on this machine. Paths are absolute. */
+export interface CageProgram {
+  /** The Node binary itself, links resolved. */
+  readonly nodePath: string;
+  /** The module it starts with. */
+  readonly entry: string;
+  readonly args: readonly string[];
+  /** Folders and files that it reads, the entry among them. It sees no others. */
+  readonly readable: readonly string[];
+}
+
+/** The tools that make a cage's walls, and the system's folders that Node is linked against. */
+export interface WallTools {
+  readonly bwrap: string;
+  readonly setpriv: string;
+  readonly libraries: readonly string[];
+}
+
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+}
+
+/** What the libraries of a cage ask for while they load; none of it exists inside its walls. */
+const PROBED_FILES = ["/etc/alpine-release", "/usr/bin/ldd"];
+
+/** No namespace for users: root here may become a cage's user, and nobody in a cage may be root. */
+const NAMESPACES = [
+  "--unshare-pid",
+  "--unshare-net",
+  "--unshare-ipc",
+  "--unshare-uts",
+  "--unshare-cgroup-try",
+  "--as-pid-1",
+  "--die-with-parent",
+  "--new-session",
+  "--clearenv",
+];
+
+/** What changing to the cage's user takes; it is gone with the change. */
+const CAPABILITIES = [
+  "--cap-drop",
+  "ALL",
+  "--cap-add",
+  "CAP_SETUID",
+  "--cap-add",
+  "CAP_SETGID",
+  "--cap-add",
+  "CAP_SETPCAP",
+];
+
+const POWERLESS = ["--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all"];
+
+const OWN_SYSTEM = ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/", "--chdir", "/"];
+
+const NODE_FLAGS = [
+  // isolated-vm asks for it.
+  "--no-node-snapshot",
+  "--permission",
+  // isolated-vm and the compiler are add-ons, the watchdog is a worker.
+  "--allow-addons",
+  "--allow-worker",
+  "--disable-warning=SecurityWarning",
+];
+
+/**
+ * The command of a cage behind all its walls: own process, mount, network, IPC and host-name
+ * namespace; a root of read-only binds and nothing writable; a user of its own without any
+ * capability or way to one; the filter on system calls where `seccompFd` has it; Node's permissions.
+ *
+ * Node is process 1 of its namespace: nothing outlives it, and its exit is seen and reaped here.
+ */
+export function confinedCommand(
+  program: CageProgram,
+  tools: WallTools,
+  cage: { readonly uid: number; readonly seccompFd: number | null },
+): Command {
+  const seen = [program.nodePath, tools.setpriv, ...program.readable];
+  const uid = String(cage.uid);
+  const becoming = ["--reuid", uid, "--regid", uid, "--clear-groups"];
+  const args = [
+    ...NAMESPACES,
+    ...CAPABILITIES,
+    ...tools.libraries.flatMap(bind),
+    ...foldersAbove(seen).flatMap((folder) => ["--perms", "0755", "--dir", folder]),
+    ...seen.flatMap(bind),
+    ...OWN_SYSTEM,
+    ...(cage.seccompFd === null ? [] : ["--seccomp", String(cage.seccompFd)]),
+    "--",
+    tools.setpriv,
+    ...becoming,
+    ...POWERLESS,
+    program.nodePath,
+    ...nodeArgs(program),
+  ];
+  return { file: tools.bwrap, args };
+}
+
+/** The command of a cage where there are no namespaces: a process with Node's permissions alone. */
+export function reducedCommand(program: CageProgram): Command {
+  return { file: program.nodePath, args: nodeArgs(program) };
+}
+
+/**
+ * Starts `command` as one of the memory group that `processList` belongs to, first in line when
+ * memory is short, and without core dumps. A shell does it: joining must come before the first
+ * page is allocated, and no process can do that for another without a race.
+ */
+export function launched(command: Command, processList: string | null): Command {
+  const script =
+    '[ -z "$1" ] || echo 0 > "$1" || exit 125; ulimit -c 0; ' +
+    '{ echo 1000 > /proc/self/oom_score_adj; } 2>/dev/null; shift; exec "$@"';
+  return {
+    file: "/bin/sh",
+    args: ["-c", script, "cage", processList ?? "", command.file, ...command.args],
+  };
+}
+
+function nodeArgs({ entry, args, readable }: CageProgram): readonly string[] {
+  const readPaths = [...readable, "/proc", ...PROBED_FILES];
+  return [...NODE_FLAGS, ...readPaths.map((path) => `--allow-fs-read=${path}`), entry, ...args];
+}
+
+const bind = (path: string): readonly string[] => ["--ro-bind", path, path];
+
+/** Every folder above the paths, outermost first: left to itself bubblewrap closes them to all but root. */
+function foldersAbove(paths: readonly string[]): readonly string[] {
+  const found = new Set<string>();
+  for (const path of paths) {
+    const names = path.split("/").slice(1, -1);
+    for (let depth = 1; depth <= names.length; depth++) {
+      found.add(`/${names.slice(0, depth).join("/")}`);
+    }
+  }
+  return [...found];
+}

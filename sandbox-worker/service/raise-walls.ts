@@ -1,0 +1,73 @@
+import { CageFactory } from "./cage-factory.ts";
+import type { Walls } from "./cage-factory.ts";
+import { CageUids } from "./cage-uids.ts";
+import type { CageProgram, WallTools } from "./confinement.ts";
+import { log } from "./log.ts";
+import type { OpenedWall } from "./memory/open-memory-wall.ts";
+import { missingProtections, probeWalls } from "./protections.ts";
+import type { Protections } from "./protections.ts";
+
+export interface RaisedWalls {
+  readonly walls: Walls;
+  readonly protections: Protections;
+}
+
+export interface WallsWanted {
+  /** What is started behind them to try them. */
+  readonly probe: CageProgram;
+  /** Undefined where the machine lacks one. */
+  readonly tools: WallTools | undefined;
+  readonly memory: OpenedWall;
+  readonly uidBase: number;
+  readonly allowReduced: boolean;
+}
+
+/**
+ * Finds the strongest walls that hold here, by starting a process behind them and looking at it.
+ *
+ * @throws {Error} Naming what is missing and why, where a required wall is and that is not allowed.
+ */
+export async function raiseWalls(wanted: WallsWanted): Promise<RaisedWalls> {
+  const { memory, allowReduced } = wanted;
+  const reasons: string[] = [];
+  if (memory.reduced !== null) log("walls.memory-polled", { why: memory.reduced });
+  for (const candidate of candidates(wanted, reasons)) {
+    const walls: Walls = { ...candidate, memory: memory.wall };
+    const factory = new CageFactory(wanted.probe, walls, new CageUids(wanted.uidBase));
+    try {
+      const probing = await probeWalls(factory, memory.reduced === null);
+      if (!probing.ok) {
+        reasons.push(`${nameOf(candidate)}: ${probing.why}`);
+        log("walls.do-not-hold", { walls: nameOf(candidate), why: probing.why });
+        continue;
+      }
+      const { protections } = probing;
+      const missing = missingProtections(protections);
+      if (missing.length === 0 || allowReduced) {
+        if (missing.length > 0) log("walls.reduced", { missing, reasons });
+        return { walls, protections };
+      }
+      reasons.push(`${nameOf(candidate)}: without ${missing.join(", ")}`);
+    } finally {
+      factory.close();
+    }
+  }
+  throw new Error(
+    `Cannot confine cages: ${reasons.join("; ")}. SANDBOX_ALLOW_REDUCED=true serves all the same`,
+  );
+}
+
+type Candidate = Omit<Walls, "memory">;
+
+function candidates({ tools, allowReduced }: WallsWanted, reasons: string[]): readonly Candidate[] {
+  const filtered = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
+  if (tools === undefined) reasons.push("bubblewrap or setpriv is not installed");
+  return [
+    ...(tools !== undefined && filtered ? [{ tools, seccomp: true }] : []),
+    ...(tools === undefined ? [] : [{ tools, seccomp: false }]),
+    ...(allowReduced || tools === undefined ? [{ tools: null, seccomp: false }] : []),
+  ];
+}
+
+const nameOf = ({ tools, seccomp }: Candidate): string =>
+  tools === null ? "a plain process" : seccomp ? "all walls" : "all walls but seccomp";

@@ -1,0 +1,99 @@
+import type { ServerResponse } from "node:http";
+
+import { REFUSAL_HEADER, RUN_CONTENT_TYPE } from "../../protocol/sandbox-api.ts";
+import type { Refusal } from "../../protocol/sandbox-api.ts";
+import type { PoolRunEnd, PoolRunListener } from "./pool.ts";
+
+/** When a refused gateway may come again: a queue of a second's worth moves on. Seconds. */
+const RETRY_AFTER_S = 1;
+/** A reader that takes nothing for so long is gone. What it was to get is freed. */
+const STALLED_MS = 30_000;
+
+/** Answers without a run. */
+export function answerJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    ...headers,
+    "Content-Type": "application/json",
+    "Content-Length": Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+/** Says that no work was taken, and why: a signal for routing, never a failure. */
+export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
+  answerJson(
+    response,
+    503,
+    { code: refusal },
+    { [REFUSAL_HEADER]: refusal, "Retry-After": String(RETRY_AFTER_S) },
+  );
+}
+
+/**
+ * A run's answer as NDJSON: events as they come where they are wanted, then its end. A run without
+ * events is one write. What a slow reader leaves here is bounded by the run's own output cap.
+ */
+export class RunAnswer implements PoolRunListener {
+  readonly #response: ServerResponse;
+  readonly #streams: boolean;
+
+  constructor(response: ServerResponse, streams: boolean) {
+    this.#response = response;
+    this.#streams = streams;
+  }
+
+  started(queueMs: number): void {
+    if (this.#streams) this.#line(JSON.stringify({ event: { type: "started", queueMs } }));
+  }
+
+  console(json: Buffer): void {
+    if (this.#streams) this.#line(`{"event":{"type":"console","line":${json.toString("utf8")}}}`);
+  }
+
+  ended(end: PoolRunEnd): void {
+    const response = this.#response;
+    if (response.destroyed) return;
+    switch (end.kind) {
+      case "result":
+        this.#last({ end: end.result });
+        return;
+      case "unlinkable":
+        this.#last({ unlinkable: end.unlinkable });
+        return;
+      case "refused":
+        // After an event the status is out: an answer without an end is a lost run.
+        if (response.headersSent) response.destroy();
+        else answerRefusal(response, end.refusal);
+        return;
+      case "withdrawn":
+        response.destroy();
+    }
+  }
+
+  #line(json: string): void {
+    const response = this.#response;
+    if (!response.headersSent) response.writeHead(200, { "Content-Type": RUN_CONTENT_TYPE });
+    response.write(`${json}\n`);
+  }
+
+  #last(line: unknown): void {
+    const response = this.#response;
+    const text = `${JSON.stringify(line)}\n`;
+    response.setTimeout(STALLED_MS, () => {
+      response.destroy();
+    });
+    if (!response.headersSent) {
+      response.writeHead(200, {
+        "Content-Type": RUN_CONTENT_TYPE,
+        "Content-Length": Buffer.byteLength(text),
+      });
+    }
+    response.end(text);
+  }
+}

@@ -1,0 +1,95 @@
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { SandboxConfig } from "../config.ts";
+import { CageFactory } from "./cage-factory.ts";
+import { cageProgram, findWallTools, probeProgram } from "./cage-program.ts";
+import { CageUids } from "./cage-uids.ts";
+import { log } from "./log.ts";
+import { openMemoryWall } from "./memory/open-memory-wall.ts";
+import { Metrics } from "./metrics.ts";
+import { NonceMemory } from "./nonce-memory.ts";
+import { Pool } from "./pool.ts";
+import { raiseWalls } from "./raise-walls.ts";
+import { RUNTIMES } from "./runtimes.ts";
+import { sandboxServer } from "./server.ts";
+import { MacCheck } from "./signature-check.ts";
+
+export interface Service {
+  readonly port: number;
+  /** Drains, then ends everything. Resolves once no cage lives and nothing listens. */
+  stop(): Promise<void>;
+  /** Kills every cage, without waiting for their ends. */
+  kill(): void;
+}
+
+export interface ServiceStart {
+  /** New with each start: what was signed for another is refused. */
+  readonly bootId: string;
+  /** Where the guest runtime's bundle is kept. */
+  readonly cacheFolder: string;
+  /** Where programs are looked for, as in `PATH`. */
+  readonly searchPath: string;
+}
+
+/** Raises the walls, starts the first cages and listens. Throws where it cannot, saying why. */
+export async function startService(config: SandboxConfig, start: ServiceStart): Promise<Service> {
+  const { bootId } = start;
+  const program = await cageProgram(start.cacheFolder);
+  const memory = await openMemoryWall();
+  const { walls, protections } = await raiseWalls({
+    probe: probeProgram(),
+    tools: findWallTools(start.searchPath),
+    memory,
+    uidBase: config.uidBase,
+    allowReduced: config.allowReduced,
+  });
+  const metrics = new Metrics();
+  const factory = new CageFactory(program, walls, new CageUids(config.uidBase));
+  const pool = new Pool({
+    policy: config.pool,
+    allowPrivateHosts: config.allowPrivateHosts,
+    factory,
+    metrics,
+  });
+  const macs = new MacCheck(config.secrets, new NonceMemory());
+  const server = sandboxServer({
+    config,
+    bootId,
+    pool,
+    macs,
+    metrics,
+    protections,
+    runtimes: RUNTIMES,
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(config.port, config.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const { secrets, ...limits } = config;
+  log("service.listening", {
+    bootId,
+    pid: process.pid,
+    ...limits,
+    port,
+    secretIds: secrets.map(({ id }) => id),
+    memory: walls.memory.kind,
+    protections,
+  });
+
+  return {
+    port,
+    kill: () => {
+      pool.kill();
+    },
+    stop: async () => {
+      await Promise.race([pool.drain(), sleep(config.drainTimeoutMs, undefined, { ref: false })]);
+      await pool.close();
+      server.close();
+      server.closeAllConnections();
+      factory.close();
+      await walls.memory.close();
+    },
+  };
+}
