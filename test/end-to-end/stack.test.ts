@@ -10,7 +10,9 @@ import { readStackFile } from "../../scripts/stack/stack-file.ts";
 import { type Stack, startStack } from "../../scripts/stack/stack.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const BACK_WITHIN_MS = 2_000;
+
+/** Two seconds on a machine of its own; here the tests beside this one want the cores as well. */
+const BACK_WITHIN_MS = 10_000;
 
 let stack: Stack;
 
