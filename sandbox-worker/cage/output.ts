@@ -98,9 +98,9 @@ export class Output {
       this.#headBytes += headBytes;
     }
     const rest = utf8.subarray(Math.max(0, headBytes - 1));
-    const tail = cutStart(rest, this.#tailMax - 1);
-    const tailBytes = Buffer.byteLength(tail) + 1;
-    this.#tail = [{ line: { ...line, text: tail }, bytes: tailBytes }];
+    const tail = cutStart(rest, Math.max(0, this.#tailMax - 1));
+    const tailBytes = tail === "" ? 0 : Buffer.byteLength(tail) + 1;
+    this.#tail = tail === "" ? [] : [{ line: { ...line, text: tail }, bytes: tailBytes }];
     this.#tailFrom = 0;
     this.#tailBytes = tailBytes;
     this.#cut[line.stream] += Math.max(0, bytes - headBytes - tailBytes);

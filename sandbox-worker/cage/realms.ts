@@ -3,9 +3,17 @@ import { GuestIsolate, type GuestRuntime } from "./guest-isolate.ts";
 import type { Realm } from "./realm.ts";
 
 /** Warm instances that one cage keeps: a tenant's few programs that are called often. */
-const WARM_MAX = 4;
+const WARM_MAX = 8;
 /** Of its memory cap, what an isolate may hold between runs and still be kept. */
 const KEPT_SHARE = 0.8;
+
+const MIB = 1024 * 1024;
+
+/** A kept module instance, and what it held when its last run ended. */
+interface WarmInstance {
+  readonly realm: Realm;
+  readonly heldBytes: number;
+}
 
 /** What a run needs of its place. */
 export interface Placement {
@@ -29,7 +37,7 @@ export class Realms {
   /** In the tenant's kept isolate, context never used. */
   #next: Realm | null = null;
   #kept: GuestIsolate | null = null;
-  readonly #warm = new Map<string, Realm>();
+  readonly #warm = new Map<string, WarmInstance>();
 
   constructor(runtime: GuestRuntime, outOfMemory: () => void) {
     this.#runtime = runtime;
@@ -43,7 +51,7 @@ export class Realms {
       const warm = this.#warm.get(warmKey);
       if (warm !== undefined) {
         this.#warm.delete(warmKey);
-        return warm;
+        return warm.realm;
       }
     }
     if (isolation === "tenant" && this.#kept !== null) {
@@ -70,14 +78,14 @@ export class Realms {
   giveBack(realm: Realm, placement: Placement, clean: boolean, heldBytes: number): void {
     realm.attach(null);
     const { guest } = realm;
-    const small = heldBytes < guest.memoryMb * 1024 * 1024 * KEPT_SHARE;
+    const small = heldBytes < guest.memoryMb * MIB * KEPT_SHARE;
     if (!clean || !small || placement.isolation === "run") {
       if (guest === this.#kept) this.#dropKept();
       guest.dispose();
       return;
     }
     if (placement.isolation === "warm") {
-      this.#keepWarm(placement.warmKey, realm);
+      this.#keepWarm(placement.warmKey, { realm, heldBytes });
       return;
     }
     realm.release();
@@ -101,13 +109,17 @@ export class Realms {
     return new GuestIsolate(this.#runtime, memoryMb, this.#outOfMemory).createRealm();
   }
 
-  #keepWarm(key: string, realm: Realm): void {
-    this.#warm.get(key)?.guest.dispose();
-    this.#warm.set(key, realm);
-    for (const [oldest, instance] of this.#warm) {
-      if (this.#warm.size <= WARM_MAX) return;
+  /** Together, instances hold no more than one run may: the process's memory is for the run. */
+  #keepWarm(key: string, instance: WarmInstance): void {
+    this.#warm.get(key)?.realm.guest.dispose();
+    this.#warm.set(key, instance);
+    const maxBytes = instance.realm.guest.memoryMb * MIB;
+    let heldBytes = this.#warm.values().reduce((sum, warm) => sum + warm.heldBytes, 0);
+    for (const [oldest, warm] of this.#warm) {
+      if (this.#warm.size <= WARM_MAX && heldBytes <= maxBytes) return;
       this.#warm.delete(oldest);
-      instance.guest.dispose();
+      heldBytes -= warm.heldBytes;
+      warm.realm.guest.dispose();
     }
   }
 

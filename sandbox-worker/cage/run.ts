@@ -287,6 +287,7 @@ export class Run {
     this.#realm.attach(null);
     const heldBytes = this.#realm.guest.heldBytes();
     this.#peakBytes = Math.max(this.#peakBytes, heldBytes);
+    this.#host.watchdog.ending();
     const end = JSON.stringify(makeEnd());
     // Where the watchdog was faster, its word is the outcome, and this process is as good as gone.
     if (!this.#host.watchdog.disarm()) return;

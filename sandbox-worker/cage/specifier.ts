@@ -33,7 +33,8 @@ export function resolveSpecifier(
   }
   const { pathname, href, search, hash } = new URL(specifier, moduleUrl(importer));
   const path = decoded(pathname.slice(1));
-  if (search === "" && hash === "" && Object.hasOwn(modules, path)) return { kind: "module", path };
+  if (search !== "" || hash !== "") return { kind: "missing", url: href, near: null };
+  if (Object.hasOwn(modules, path)) return { kind: "module", path };
   return { kind: "missing", url: href, near: nearest(specifier, path, modules) };
 }
 

@@ -49,6 +49,10 @@ export class WatchdogState {
     if (Atomics.load(this.#flags, Flag.asleep) === 1) Atomics.notify(this.#flags, Flag.phase);
   }
 
+  setDeadline(deadlineMs: number): void {
+    this.#amounts[Amount.deadlineMs] = deadlineMs;
+  }
+
   armed(): ArmedRun {
     return {
       deadlineMs: this.#amounts[Amount.deadlineMs] ?? 0,

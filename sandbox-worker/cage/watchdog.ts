@@ -8,6 +8,8 @@ import { monotonicMs, PHASE_IDLE, PHASE_KILLING, WatchdogState } from "./watchdo
 
 /** The ladder's second rung: so long after a run's time is up, the cage kills itself. */
 const WALL_GRACE_MS = 50;
+/** Writing a run's end runs no guest code, but takes its time: so long after the call, it is late. */
+const ENDING_MS = 300;
 /**
  * What a run may add to the process, as a multiple of its memory cap: isolated-vm lets code pass
  * the cap for a while, and some allocations for ever.
@@ -61,6 +63,11 @@ export class Watchdog {
       residentMaxBytes: this.#resident.bytes() + addedBytes,
     });
     return { startMs, cpuStartMs };
+  }
+
+  /** No guest code will run any more: the run's end may take a little longer than the run. */
+  ending(): void {
+    this.#state.setDeadline(monotonicMs() + ENDING_MS);
   }
 
   /** The run uses the thread pool: its threads' time counts from now on. */

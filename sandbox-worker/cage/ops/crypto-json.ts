@@ -54,7 +54,7 @@ export async function encodeAnswer(value: unknown): Promise<CryptoJson> {
   return fields;
 }
 
-/** A key's lasting form. Exportable here, whatever it is for the guest: its runtime refuses there. */
+/** A key's lasting form. The guest runtime asks for extractable keys alone, and keeps the program's wish itself. */
 async function exportKey(key: webcrypto.CryptoKey): Promise<GuestKey> {
   const material = await webcrypto.subtle.exportKey(RAW_FORMATS[key.type], key);
   return {
@@ -72,7 +72,7 @@ async function importKey(key: GuestKey): Promise<webcrypto.CryptoKey> {
     RAW_FORMATS[key.type],
     bytesOf(key.material),
     algorithm,
-    true,
+    key.extractable,
     key.usages as webcrypto.KeyUsage[],
   );
 }
