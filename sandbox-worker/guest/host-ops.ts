@@ -92,7 +92,10 @@ export type CryptoJson =
 /** A key between two operations. The host keeps none; it imports the material anew each time. */
 export interface GuestKey {
   readonly type: "secret" | "private" | "public";
-  /** The guest runtime refuses an export where false; the host's own import may need the opposite. */
+  /**
+   * As the program asked; the key is imported so. New keys the runtime asks for as extractable,
+   * whatever the program said, since only such a key can be answered.
+   */
   readonly extractable: boolean;
   /** As `CryptoKey.algorithm` says, `publicExponent` as bytes. */
   readonly algorithm: { readonly name: string; readonly [name: string]: CryptoJson };

@@ -1,6 +1,6 @@
 import type * as Library from "node-inspect-extracted";
 
-import { showObjectsWith, withoutRuntimeFrames } from "../result/reduce-error.ts";
+import { withoutRuntimeFrames } from "../result/reduce-error.ts";
 
 const { formatWithOptions, inspect: inspectValue } = loadLibrary();
 
@@ -25,5 +25,3 @@ export function inspect(value: unknown, options: object = {}): string {
 export function formatLine(args: readonly unknown[]): string {
   return withoutRuntimeFrames(formatWithOptions({ colors: false }, ...args));
 }
-
-showObjectsWith((value) => inspect(value, { depth: 2, maxStringLength: 1_000 }));

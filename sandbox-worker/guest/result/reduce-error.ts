@@ -1,5 +1,5 @@
+import { load } from "../lazy-modules.ts";
 import {
-  apply,
   isError,
   makeString,
   stringIncludes,
@@ -143,15 +143,8 @@ function describe(value: unknown): string {
 function describeObject(value: object): string {
   const message = textOf(value, "message");
   if (message !== null) return message;
-  const inspect = objectInspector;
-  return inspect === null ? "an object" : cut(apply(inspect, undefined, [value]), ERROR_TEXT_MAX);
-}
-
-let objectInspector: ((value: object) => string) | null = null;
-
-/** Sets how an object that is no error is shown. The inspector is large, and loaded when needed. */
-export function showObjectsWith(inspect: (value: object) => string): void {
-  objectInspector = inspect;
+  const shown = load.inspect().inspect(value, { depth: 2, maxStringLength: ERROR_TEXT_MAX });
+  return cut(shown, ERROR_TEXT_MAX);
 }
 
 function cut(text: string, max: number): string {

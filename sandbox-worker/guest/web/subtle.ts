@@ -1,5 +1,6 @@
+import { encodeBase64 } from "../base64.ts";
 import { callCrypto } from "./crypto-call.ts";
-import { CryptoKey } from "./crypto-key.ts";
+import { CryptoKey, guestKey, makeKey } from "./crypto-key.ts";
 import { DOMException } from "./dom-exception.ts";
 import { viewBytes } from "./idl.ts";
 
@@ -38,7 +39,10 @@ export class SubtleCrypto {
     extractable: unknown,
     usages: Iterable<string>,
   ): Promise<unknown> {
-    return await callCrypto("generateKey", [algorithm, Boolean(extractable), [...usages]]);
+    const made = await callCrypto("generateKey", [algorithm, true, [...usages]]);
+    if (made instanceof CryptoKey) return withExtractable(made, extractable);
+    const { publicKey, privateKey } = made as { publicKey: CryptoKey; privateKey: CryptoKey };
+    return { publicKey, privateKey: withExtractable(privateKey, extractable) };
   }
   async importKey(
     format: string,
@@ -47,9 +51,11 @@ export class SubtleCrypto {
     extractable: unknown,
     usages: Iterable<string>,
   ): Promise<unknown> {
-    const material = format === "jwk" ? data : bytes(data);
-    const args = [format, material, algorithm, Boolean(extractable), [...usages]];
-    return await callCrypto("importKey", args);
+    const material = format === "jwk" ? withoutExt(data, extractable) : bytes(data);
+    const name = derivationName(algorithm);
+    if (name !== null) return derivationKey(format, material, name, extractable, [...usages]);
+    const args = [format, material, algorithm, true, [...usages]];
+    return withExtractable(await callCrypto("importKey", args), extractable);
   }
   async exportKey(format: string, key: CryptoKey): Promise<unknown> {
     return await callCrypto("exportKey", [format, extractableKey(key)]);
@@ -65,8 +71,13 @@ export class SubtleCrypto {
     extractable: unknown,
     usages: Iterable<string>,
   ): Promise<unknown> {
-    const args = [algorithm, cryptoKey(key), derived, Boolean(extractable), [...usages]];
-    return await callCrypto("deriveKey", args);
+    const name = derivationName(derived);
+    if (name !== null) {
+      const bits = await callCrypto("deriveBits", [algorithm, cryptoKey(key), null]);
+      return derivationKey("raw", bits, name, extractable, [...usages]);
+    }
+    const args = [algorithm, cryptoKey(key), derived, true, [...usages]];
+    return withExtractable(await callCrypto("deriveKey", args), extractable);
   }
   async wrapKey(
     format: string,
@@ -86,15 +97,9 @@ export class SubtleCrypto {
     extractable: unknown,
     usages: Iterable<string>,
   ): Promise<unknown> {
-    return await callCrypto("unwrapKey", [
-      format,
-      bytes(wrapped),
-      cryptoKey(unwrappingKey),
-      unwrapAlgorithm,
-      algorithm,
-      Boolean(extractable),
-      [...usages],
-    ]);
+    const args = [format, bytes(wrapped), cryptoKey(unwrappingKey), unwrapAlgorithm, algorithm];
+    const key = await callCrypto("unwrapKey", [...args, true, [...usages]]);
+    return withExtractable(key, extractable);
   }
   get [Symbol.toStringTag](): string {
     return "SubtleCrypto";
@@ -110,6 +115,63 @@ export function makeSubtle(): SubtleCrypto {
     isMaking = false;
   }
 }
+
+/** A key that came from the host, as extractable as the program wants it. Public keys always are. */
+function withExtractable(key: unknown, extractable: unknown): CryptoKey {
+  const inner = guestKey(cryptoKey(key));
+  return inner.type === "public" || extractable
+    ? makeKey(inner)
+    : makeKey({ ...inner, extractable: false });
+}
+
+/** A JSON key may say that it must not be extractable; the host is asked for one that is. */
+function withoutExt(data: unknown, extractable: unknown): object {
+  const { ext, ...rest } = data as { readonly ext?: unknown };
+  if (ext !== false || !extractable) return rest;
+  throw new DOMException(
+    "Cannot import the key: its ext says that it is not extractable",
+    "DataError",
+  );
+}
+
+const DERIVATION_NAMES = ["PBKDF2", "HKDF"];
+
+function derivationName(algorithm: Algorithm): string | null {
+  const name = String(
+    typeof algorithm === "string" ? algorithm : algorithm?.["name"],
+  ).toUpperCase();
+  return DERIVATION_NAMES.find((known) => known === name) ?? null;
+}
+
+/** A key to derive others from. Such a key is never extractable, so the host could not answer it. */
+function derivationKey(
+  format: string,
+  material: unknown,
+  name: string,
+  extractable: unknown,
+  usages: readonly string[],
+): CryptoKey {
+  if (format !== "raw") {
+    throw new DOMException(`Cannot import a ${name} key from "${format}"`, "NotSupportedError");
+  }
+  const isUsable = usages.length > 0 && usages.every((usage) => DERIVATIONS.has(usage));
+  if (extractable || !isUsable) {
+    throw new DOMException(
+      `Cannot import a ${name} key: it derives keys or bits only, and is never extractable`,
+      "SyntaxError",
+    );
+  }
+  const raw = bytes(material);
+  return makeKey({
+    type: "secret",
+    extractable: false,
+    algorithm: { name },
+    usages: [...usages],
+    material: encodeBase64(raw, raw.length),
+  });
+}
+
+const DERIVATIONS = new Set(["deriveKey", "deriveBits"]);
 
 function bytes(data: unknown): Uint8Array {
   const view = viewBytes(data);
