@@ -50,6 +50,8 @@ export class TenantGate {
   readonly #policies = new ExpiringMap<TenantPolicy>(TENANTS_REMEMBERED);
   readonly #valid = new ExpiringMap<true>(KEYS_REMEMBERED);
   readonly #pending = new Map<string, Settlement[]>();
+  /** Tenants for whom a flush is due: one at a time, however many runs end. */
+  readonly #flushing = new Set<string>();
 
   constructor(namespace: Env["TENANT"], options: { readonly failOpen: boolean }) {
     this.#namespace = namespace;
@@ -88,9 +90,10 @@ export class TenantGate {
     settlement: Settlement,
     context: Pick<ExecutionContext, "waitUntil">,
   ): void {
-    const isFirst = !this.#pending.has(tenant);
     this.#putPending(tenant, [settlement]);
-    if (isFirst) context.waitUntil(this.#flushSoon(tenant));
+    if (this.#flushing.has(tenant)) return;
+    this.#flushing.add(tenant);
+    context.waitUntil(this.#flushSoon(tenant));
   }
 
   /** Whether a caller may do what `scope` names, believed for a second. */
@@ -123,6 +126,7 @@ export class TenantGate {
 
   async #flushSoon(tenant: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, SETTLE_AFTER_MS));
+    this.#flushing.delete(tenant);
     const settlements = this.#takePending(tenant);
     if (settlements.length === 0) return;
     const called = await this.#call(tenant, (stub) => stub.settle(settlements));
