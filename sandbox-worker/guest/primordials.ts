@@ -61,7 +61,7 @@ export const NativeError = Error;
 export const NativeMap = Map;
 export const NativePromise = Promise;
 export const NativeUint8Array = Uint8Array;
-export const NativeFloat64Array = Float64Array;
+export const NativeFloat32Array = Float32Array;
 
 export const stringIncludes = uncurryThis(String.prototype.includes);
 export const stringIndexOf = uncurryThis(String.prototype.indexOf);

@@ -18,6 +18,7 @@ import {
   mapGet,
   mapSet,
   NativeError,
+  NativeFloat32Array,
   NativeMap,
   NativeUint8Array,
   objectKeys,
@@ -358,24 +359,32 @@ function step(key: string): string {
   return text;
 }
 
-function bytesOf(
-  value: object,
-  kind: "typed array" | "array buffer" | "data view",
-): { readonly name: string; readonly bytes: Uint8Array; readonly length: number } {
+interface RawBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
+function bytesOf(value: object, kind: "typed array" | "array buffer" | "data view"): RawBytes {
   if (kind === "array buffer") {
-    const length = arrayBufferByteLength(value);
-    return { name: "ArrayBuffer", bytes: new NativeUint8Array(value as ArrayBuffer), length };
+    return rawBytes("ArrayBuffer", value as ArrayBuffer, 0, arrayBufferByteLength(value));
   }
   if (kind === "data view") {
-    const length = dataViewByteLength(value);
-    const bytes = new NativeUint8Array(dataViewBuffer(value), dataViewByteOffset(value), length);
-    return { name: "DataView", bytes, length };
+    const offset = dataViewByteOffset(value);
+    return rawBytes("DataView", dataViewBuffer(value), offset, dataViewByteLength(value));
   }
   const name = typedArrayName(value) as string;
   // No decoder knows half floats; a float holds each of them exactly.
-  const view =
-    name === "Float16Array" ? new Float32Array(value as unknown as ArrayLike<number>) : value;
+  const isHalf = name === "Float16Array";
+  const view = isHalf ? new NativeFloat32Array(value as Float32Array) : value;
   const length = typedArrayByteLength(view);
-  const bytes = new NativeUint8Array(typedArrayBuffer(view), typedArrayByteOffset(view), length);
-  return { name: name === "Float16Array" ? "Float32Array" : name, bytes, length };
+  const offset = typedArrayByteOffset(view);
+  return rawBytes(isHalf ? "Float32Array" : name, typedArrayBuffer(view), offset, length);
+}
+
+function rawBytes(name: string, buffer: ArrayBuffer, offset: number, length: number): RawBytes {
+  // A buffer that was taken away has no bytes, and refuses to be looked at.
+  const bytes =
+    length === 0 ? new NativeUint8Array(0) : new NativeUint8Array(buffer, offset, length);
+  return { name, bytes, length };
 }
