@@ -1,0 +1,4 @@
+import { FLOODS } from "./floods.ts";
+import { survivalTests } from "./survival.ts";
+
+survivalTests("floods", FLOODS);

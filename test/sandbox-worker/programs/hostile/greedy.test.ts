@@ -1,0 +1,4 @@
+import { GREEDY } from "./greedy.ts";
+import { survivalTests } from "./survival.ts";
+
+survivalTests("memory without end", GREEDY);
