@@ -38,6 +38,8 @@ export interface ContestOptions {
   readonly rounds: number;
   /** Of load before each measurement, counted nowhere; seconds. */
   readonly leadInSeconds: number;
+  /** Checked before each measurement. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -46,11 +48,12 @@ export interface ContestOptions {
  */
 export async function contest(
   entrants: readonly Entrant[],
-  { rounds, leadInSeconds }: ContestOptions,
+  { rounds, leadInSeconds, signal }: ContestOptions,
 ): Promise<readonly Result[]> {
   const measured = entrants.map(() => [] as Measurement[]);
   for (let round = 0; round < rounds; round++) {
     for (const [at, entrant] of entrants.entries()) {
+      signal.throwIfAborted();
       await entrant.run({
         kind: "closed",
         callers: callersOf(entrant.load),

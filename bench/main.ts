@@ -24,6 +24,12 @@ const QUICK_SCALE = 0.05;
 
 const root = join(import.meta.dirname, "..");
 
+/** A first signal lets the suite under way close what it opened; a second one ends the bench at once. */
+const interruption = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => interruption.abort(new Error(`Cannot go on: ${name}`)));
+}
+
 async function main(options: BenchOptions): Promise<void> {
   const machine = describeMachine(new Date());
   const before = await usableCores();
@@ -61,7 +67,8 @@ async function runSuites(
   folder: string,
 ): Promise<Pick<Report, "sections" | "notMeasured">> {
   const say = (line: string) => console.error(line);
-  const context = { root, folder, rounds, scale: quick ? QUICK_SCALE : 1, say };
+  const { signal } = interruption;
+  const context = { root, folder, rounds, scale: quick ? QUICK_SCALE : 1, signal, say };
   const sections: Section[] = [];
   const notMeasured: Report["notMeasured"][number][] = [];
   for (const suite of suites) {
@@ -70,6 +77,8 @@ async function runSuites(
     try {
       sections.push({ suite: name, title, ...(await suite.run(context)) });
     } catch (error) {
+      // What a suite had open is closed by now.
+      signal.throwIfAborted();
       notMeasured.push({ title, why: error instanceof Error ? error.message : String(error) });
     }
   }

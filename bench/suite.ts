@@ -10,6 +10,8 @@ interface BenchContext {
   readonly root: string;
   /** Keeps what the bench installs and leaves behind. */
   readonly folder: string;
+  /** Aborted when the bench is to end early; checked between measurements. */
+  readonly signal: AbortSignal;
   /** Tells whoever waits what is under way. */
   readonly say: (line: string) => void;
 }

@@ -22,7 +22,7 @@ const GOALS: readonly {
 export const besideN8n: Suite = {
   name: "n8n",
   title: `Beside n8n's task runner ${N8N_RUNNER.version}, closed loop`,
-  async run({ root, folder, rounds, scale, say }) {
+  async run({ root, folder, rounds, scale, say, signal }) {
     say(`  ${N8N_RUNNER.name}@${N8N_RUNNER.version} is installed once, into .bulkhead/bench`);
     const installed = await installN8nRunner(folder);
     await using sandbox = await BenchSandbox.start(root);
@@ -49,7 +49,7 @@ export const besideN8n: Suite = {
       const load = { kind: "closed", callers, seconds: SECONDS * scale } as const;
       const [byRun, byTenant, byN8n] = await contest(
         [entrant(run, load), entrant(tenant, load), entrant(n8n, load)],
-        { rounds, leadInSeconds: scale },
+        { rounds, leadInSeconds: scale, signal },
       );
       if (byRun === undefined || byTenant === undefined || byN8n === undefined) continue;
       results.push(byRun, byTenant, byN8n);

@@ -7,7 +7,8 @@ import { mintBenchKey } from "../servers/bench-tenant.ts";
 import { GatewayClients } from "../servers/gateway-clients.ts";
 import { BenchSandbox, entrant } from "../servers/sandbox.ts";
 import { WorkerdGateway } from "../servers/workerd.ts";
-import type { Finding, Suite } from "../suite.ts";
+import { spreadOf } from "../statistics.ts";
+import type { Finding, Goal, Suite } from "../suite.ts";
 
 const SECONDS = 3;
 const MOST = 1.25;
@@ -18,7 +19,7 @@ const MODES = ["run", "tenant"] as const;
 export const gateway: Suite = {
   name: "gateway",
   title: "The gateway's whole way, one caller",
-  async run({ root, rounds, scale, say }) {
+  async run({ root, rounds, scale, say, signal }) {
     const stack = await startStack({ root });
     await using cleanup = new AsyncDisposableStack();
     cleanup.defer(() => stack.stop());
@@ -47,31 +48,49 @@ export const gateway: Suite = {
         isolation,
         tenants: 1,
       });
-      const byWorkerd = await clients.client({
+      const byWorkerd = await clients.runs({
         name: `gateway on workerd serve, ${isolation}`,
         target: { url: workerd.url, key, isolation },
         measuredPids: [workerd.pid, sandbox.pid],
       });
-      const byMiniflare = await clients.client({
+      const byMiniflare = await clients.runs({
         name: `gateway in Miniflare, ${isolation}`,
         target: { url: stack.gateway, key: miniflareKey, isolation },
         measuredPids: [...(miniflarePid === null ? [] : [miniflarePid]), sandbox.pid],
       });
       const [straight, ...gateways] = await contest(
         [entrant(direct, load), entrant(byWorkerd, load), entrant(byMiniflare, load)],
-        { rounds, leadInSeconds: scale },
+        { rounds, leadInSeconds: scale, signal },
       );
       if (straight === undefined) continue;
       results.push(straight, ...gateways);
-      findings.push(
-        ...gateways.map((through, at) => ({
-          what: `p50, ${through.name}, over the run straight`,
-          unit: "x" as const,
-          value: ratioOf(through, straight, ({ p50 }) => p50),
-          goal: at === 0 ? { at: "most" as const, bound: MOST } : null,
-        })),
-      );
+      gateways.forEach((through, at) => {
+        const goal = at === 0 ? ({ at: "most", bound: MOST } as const) : null;
+        findings.push(...overheadOf(through, straight, goal));
+      });
     }
+    say("  requests that run nothing");
+    const authorization = `Bearer ${key}`;
+    const asked = await Promise.all(
+      [
+        { what: "HTTP and routing alone", path: "/healthz", headers: {} },
+        {
+          what: "and the key, and the tenant's object",
+          path: "/v1/limits",
+          headers: { authorization },
+        },
+      ].map(({ what, path, headers }) =>
+        clients.asks(`workerd serve, GET ${path}: ${what}`, { url: workerd.url, path, headers }, [
+          workerd.pid,
+        ]),
+      ),
+    );
+    results.push(
+      ...(await contest(
+        asked.map((client) => entrant(client, load)),
+        { rounds, leadInSeconds: scale, signal },
+      )),
+    );
     return {
       results,
       findings,
@@ -85,3 +104,16 @@ export const gateway: Suite = {
     };
   },
 };
+
+function overheadOf(through: Result, straight: Result, goal: Goal | null): Finding[] {
+  const added = through.rounds.map(({ p50 }, round) => p50 - (straight.rounds[round]?.p50 ?? 0));
+  return [
+    {
+      what: `p50, ${through.name}, over the run straight`,
+      unit: "x",
+      value: ratioOf(through, straight, ({ p50 }) => p50),
+      goal,
+    },
+    { what: `p50 added, ${through.name}`, unit: "ms", value: spreadOf(added), goal: null },
+  ];
+}

@@ -18,7 +18,7 @@ const P99_MOST = 1;
 export const latency: Suite = {
   name: "latency",
   title: "Latency of a fresh isolate, open loop",
-  async run({ root, rounds, scale, say }) {
+  async run({ root, rounds, scale, say, signal }) {
     await using sandbox = await BenchSandbox.start(root);
     await using raw = await rawIsolatedVm("fresh-async");
     const bulkhead = await sandbox.client({
@@ -34,6 +34,7 @@ export const latency: Suite = {
       const [ours, theirs] = await contest([entrant(bulkhead, load), entrant(raw, load)], {
         rounds,
         leadInSeconds: scale,
+        signal,
       });
       if (ours === undefined || theirs === undefined) continue;
       results.push(ours, theirs);

@@ -12,7 +12,7 @@ const LARGE_BYTES = 64 * 1024;
 export const payload: Suite = {
   name: "payload",
   title: "64 KiB of JSON in and out, one caller",
-  async run({ root, rounds, scale }) {
+  async run({ root, rounds, scale, signal }) {
     await using sandbox = await BenchSandbox.start(root);
     const load = { kind: "closed", callers: 1, seconds: SECONDS * scale } as const;
     const of = async (label: string, bytes: number) =>
@@ -30,6 +30,7 @@ export const payload: Suite = {
       {
         rounds,
         leadInSeconds: scale,
+        signal,
       },
     );
     const [large, small] = results;

@@ -18,13 +18,13 @@ const CALM_MS = 500;
 export const refill: Suite = {
   name: "refill",
   title: "A lost spare cage is replaced",
-  async run({ root, rounds }) {
+  async run({ root, rounds, signal }) {
     await using sandbox = await BenchSandbox.start(root);
     const losses = rounds * LOSSES_PER_ROUND;
-    const killed = await timesToWhole(sandbox.url, losses, () => killOneCage(sandbox.pid));
+    const killed = await timesToWhole(sandbox.url, losses, signal, () => killOneCage(sandbox.pid));
     const client = await sandbox.client({ name: "", isolation: "run", tenants: losses });
     // One run of a tenant that has no cage yet, each time.
-    const taken = await timesToWhole(sandbox.url, losses, () =>
+    const taken = await timesToWhole(sandbox.url, losses, signal, () =>
       client.client.run({ kind: "closed", callers: 1, seconds: 0 }),
     );
     return {
@@ -54,10 +54,12 @@ export const refill: Suite = {
 async function timesToWhole(
   url: string,
   losses: number,
+  signal: AbortSignal,
   lose: () => unknown,
 ): Promise<readonly number[]> {
   const times: number[] = [];
   for (let i = 0; i < losses; i++) {
+    signal.throwIfAborted();
     const spares = await settledSpares(url);
     const began = performance.now();
     await lose();

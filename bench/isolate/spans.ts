@@ -18,9 +18,9 @@ const SPANS = [
 export const spans: Suite = {
   name: "spans",
   title: "Where the time of a run goes, one caller",
-  async run({ root, rounds, scale }) {
+  async run({ root, rounds, scale, signal }) {
     await using sandbox = await BenchSandbox.start(root);
-    const target: PingTarget = { url: sandbox.url };
+    const target: PingTarget = { url: sandbox.url, path: "/healthz", headers: {} };
     await using ping = await LoadProcess.start(
       new URL("../load/ping-client.ts", import.meta.url),
       target,
@@ -33,7 +33,11 @@ export const spans: Suite = {
       );
     const http = { name: "GET /healthz", client: ping, measuredPids: [sandbox.pid] };
     const runs = [await of("run"), await of("tenant"), await of("warm")];
-    const results = await contest([...runs, entrant(http, load)], { rounds, leadInSeconds: scale });
+    const results = await contest([...runs, entrant(http, load)], {
+      rounds,
+      leadInSeconds: scale,
+      signal,
+    });
     return {
       results,
       findings: results.slice(0, runs.length).flatMap(shares),

@@ -17,7 +17,7 @@ const LEAST = 1.8;
 export const throughput: Suite = {
   name: "throughput",
   title: "Throughput on both cores, closed loop",
-  async run({ root, rounds, scale }) {
+  async run({ root, rounds, scale, signal }) {
     await using sandbox = await BenchSandbox.start(root);
     await using fresh = await rawIsolatedVm("fresh-sync");
     await using kept = await rawIsolatedVm("kept-sync");
@@ -34,7 +34,7 @@ export const throughput: Suite = {
       );
     const results = await contest(
       [await ofMode("run"), entrant(fresh, alone), await ofMode("tenant"), entrant(kept, alone)],
-      { rounds, leadInSeconds: scale },
+      { rounds, leadInSeconds: scale, signal },
     );
     const [run, bareFresh, tenant, bareKept] = results;
     return {

@@ -11,7 +11,7 @@ const LEAST_PER_SECOND = 3000;
 export const warm: Suite = {
   name: "warm",
   title: "Warm instances, closed loop",
-  async run({ root, rounds, scale }) {
+  async run({ root, rounds, scale, signal }) {
     await using sandbox = await BenchSandbox.start(root);
     const load = { kind: "closed", callers: CALLERS, seconds: SECONDS * scale } as const;
     const of = async (tenants: number) =>
@@ -23,7 +23,11 @@ export const warm: Suite = {
         }),
         load,
       );
-    const results = await contest([await of(4), await of(1)], { rounds, leadInSeconds: scale });
+    const results = await contest([await of(4), await of(1)], {
+      rounds,
+      leadInSeconds: scale,
+      signal,
+    });
     return {
       results,
       findings: results.map((result, at) => ({

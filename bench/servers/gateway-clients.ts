@@ -1,5 +1,6 @@
 import type { GatewayTarget } from "../load/gateway-client.ts";
 import { LoadProcess } from "../load/load-process.ts";
+import type { PingTarget } from "../load/ping-client.ts";
 import { JOB } from "../work.ts";
 import type { Client } from "./sandbox.ts";
 
@@ -13,10 +14,26 @@ export interface GatewayLoad {
 export class GatewayClients implements AsyncDisposable {
   readonly #clients: LoadProcess[] = [];
 
-  async client({ name, target, measuredPids }: GatewayLoad): Promise<Client> {
+  /** Runs the job. */
+  runs({ name, target, measuredPids }: GatewayLoad): Promise<Client> {
     const whole: GatewayTarget = { ...target, work: JOB };
     const entry = new URL("../load/gateway-client.ts", import.meta.url);
-    const client = await LoadProcess.start(entry, whole);
+    return this.#start(name, entry, whole, measuredPids);
+  }
+
+  /** Asks for something that runs nothing. */
+  asks(name: string, target: PingTarget, measuredPids: readonly number[]): Promise<Client> {
+    const entry = new URL("../load/ping-client.ts", import.meta.url);
+    return this.#start(name, entry, target, measuredPids);
+  }
+
+  async #start(
+    name: string,
+    entry: URL,
+    target: unknown,
+    measuredPids: readonly number[],
+  ): Promise<Client> {
+    const client = await LoadProcess.start(entry, target);
     this.#clients.push(client);
     return { name, client, measuredPids };
   }
