@@ -22,6 +22,7 @@ export default defineConfig({
         ],
         test: {
           name: "workers",
+          globalSetup: ["test/support/real-sandbox.ts"],
           include: ["test/{gateway,durable-objects,protocol}/**/*.test.ts"],
         },
       },
