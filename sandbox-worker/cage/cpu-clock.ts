@@ -1,8 +1,10 @@
 import { openSync, readdirSync, readFileSync, readSync } from "node:fs";
 
 const TASKS = "/proc/self/task";
-/** As the kernel shows the names of the thread pool's threads. */
-const POOL_THREAD = "libuv-worker";
+/** As the kernel shows the name of a thread of the pool; set by the thread itself, once it runs. */
+const POOL_THREAD_NAME = "libuv-worker";
+/** libuv's own number; a cage's environment is empty. */
+const POOL_THREADS = 4;
 
 /**
  * CPU time that counts as a run's: the main thread's, and, once crypto was used, that of Node's
@@ -15,20 +17,21 @@ const POOL_THREAD = "libuv-worker";
 export class CpuClock {
   readonly #text = Buffer.alloc(64);
   readonly #main: number | null;
-  #pool: readonly number[] | null = null;
+  readonly #pool = new Map<string, number>();
 
   constructor() {
     // The main thread's id is the process's.
     this.#main = openOrNull(`${TASKS}/${process.pid}/schedstat`);
   }
 
-  /** From now on the thread pool counts, too. Idempotent; for after its threads were made. */
+  /** From now on the thread pool counts, too. Idempotent; threads that only just start are found by a later call. */
   countPool(): void {
-    if (this.#pool !== null || this.#main === null) return;
-    this.#pool = readdirSync(TASKS)
-      .filter((tid) => readFileSync(`${TASKS}/${tid}/comm`, "latin1").trim() === POOL_THREAD)
-      .map((tid) => openOrNull(`${TASKS}/${tid}/schedstat`))
-      .filter((file) => file !== null);
+    if (this.#pool.size === POOL_THREADS || this.#main === null) return;
+    for (const tid of readdirSync(TASKS)) {
+      if (this.#pool.has(tid) || nameOf(tid) !== POOL_THREAD_NAME) continue;
+      const file = openOrNull(`${TASKS}/${tid}/schedstat`);
+      if (file !== null) this.#pool.set(tid, file);
+    }
   }
 
   /** Milliseconds, for either thread; those of a thread that runs right now up to a tick ago. */
@@ -46,7 +49,7 @@ export class CpuClock {
 
   #poolMs(): number {
     let ms = 0;
-    for (const file of this.#pool ?? []) ms += this.#readMs(file);
+    for (const file of this.#pool.values()) ms += this.#readMs(file);
     return ms;
   }
 
@@ -54,6 +57,15 @@ export class CpuClock {
   #readMs(file: number): number {
     const length = readSync(file, this.#text, 0, this.#text.byteLength, 0);
     return Number.parseInt(this.#text.toString("latin1", 0, length), 10) / 1e6;
+  }
+}
+
+function nameOf(tid: string): string {
+  try {
+    return readFileSync(`${TASKS}/${tid}/comm`, "latin1").trim();
+  } catch {
+    // Gone since it was listed.
+    return "";
   }
 }
 

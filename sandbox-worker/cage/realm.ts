@@ -3,6 +3,7 @@ import ivm from "isolated-vm";
 import type { GuestIsolate } from "./guest-isolate.ts";
 import type { ModulesByUrl } from "./link.ts";
 import { createOps, type RunOps } from "./ops/create-ops.ts";
+import { monotonicMs } from "./watchdog-state.ts";
 
 /** Puts the ops on the global object, where the bundle takes them away again. */
 const installSource = (names: readonly string[]): string =>
@@ -41,11 +42,12 @@ export class Realm {
   program: Program | null = null;
   readonly #entry: ivm.Reference;
   #run: RunOps | null = null;
+  #deadlineMs = 0;
 
   constructor(guest: GuestIsolate, script: ivm.Script) {
     this.guest = guest;
     this.context = guest.isolate.createContextSync();
-    const ops = createOps(() => this.#run);
+    const ops = createOps(() => this.#runInTime());
     this.context.evalClosureSync(
       installSource(Object.keys(ops)),
       Object.values(ops).map((op) => new ivm.Callback(op)),
@@ -58,9 +60,27 @@ export class Realm {
     if (left !== "") throw new TypeError(`Cannot use the guest runtime: it left ${String(left)}`);
   }
 
-  /** From now on ops act for this run; with null, for none. */
-  attach(run: RunOps | null): void {
+  /** From now on ops act for this run, until its time is up. */
+  attach(run: RunOps, deadlineMs: number): void {
     this.#run = run;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /** From now on ops are refused. */
+  detach(): void {
+    this.#run = null;
+  }
+
+  /**
+   * The run that an op acts for. isolated-vm's own limit stands still while the host works for a
+   * guest, so a guest that asks for much would outlive it: over its time, its isolate is taken away.
+   */
+  #runInTime(): RunOps | null {
+    if (this.#run !== null && monotonicMs() > this.#deadlineMs) {
+      this.#run = null;
+      this.guest.dispose();
+    }
+    return this.#run;
   }
 
   /**

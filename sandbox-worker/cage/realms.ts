@@ -76,7 +76,7 @@ export class Realms {
    * not, its isolate goes with it.
    */
   giveBack(realm: Realm, placement: Placement, clean: boolean, heldBytes: number): void {
-    realm.attach(null);
+    realm.detach();
     const { guest } = realm;
     const small = heldBytes < guest.memoryMb * MIB * KEPT_SHARE;
     if (!clean || !small || placement.isolation === "run") {
@@ -114,7 +114,8 @@ export class Realms {
     this.#warm.get(key)?.realm.guest.dispose();
     this.#warm.set(key, instance);
     const maxBytes = instance.realm.guest.memoryMb * MIB;
-    let heldBytes = this.#warm.values().reduce((sum, warm) => sum + warm.heldBytes, 0);
+    let heldBytes = 0;
+    for (const warm of this.#warm.values()) heldBytes += warm.heldBytes;
     for (const [oldest, warm] of this.#warm) {
       if (this.#warm.size <= WARM_MAX && heldBytes <= maxBytes) return;
       this.#warm.delete(oldest);

@@ -45,6 +45,8 @@ interface Ending {
 
 /** What isolated-vm throws where an entry was over its time. */
 const TIMED_OUT = "Script execution timed out.";
+/** What isolated-vm throws where we disposed of the isolate under the guest: it was over its time. */
+const TAKEN_AWAY = "Isolate was disposed during execution";
 /** What V8 throws where a buffer does not fit the isolate's memory. */
 const BUFFER_REFUSED = "Array buffer allocation failed";
 
@@ -102,7 +104,7 @@ export class Run {
 
   /** Links, evaluates and calls the work. Returns when it has ended, or waits for something. */
   begin(): void {
-    this.#realm.attach(this.#ops.ops);
+    this.#realm.attach(this.#ops.ops, this.#deadlineMs);
     const { program } = this.#realm;
     const linked = program === null ? this.#link() : null;
     if (this.#ended) return;
@@ -217,8 +219,11 @@ export class Run {
 
   /** Something came out of the isolate: its end, its timeout, or a rejection nobody handled. */
   #afterThrow(thrown: unknown): void {
-    if (this.#realm.guest.isolate.isDisposed) return this.#end({ outcome: "memory_limit" });
     const text = textOfThrown(thrown);
+    if (this.#realm.guest.isolate.isDisposed) {
+      const overdue = text.message === TAKEN_AWAY;
+      return this.#end({ outcome: overdue ? this.#timeoutOutcome() : "memory_limit" });
+    }
     if (text.message === TIMED_OUT && monotonicMs() >= this.#deadlineMs) {
       return this.#end({ outcome: this.#timeoutOutcome() });
     }
@@ -284,7 +289,7 @@ export class Run {
     if (this.#wallTimer !== null) clearTimeout(this.#wallTimer);
     const leftPending = this.#ops.pending > 0;
     this.#ops.abort();
-    this.#realm.attach(null);
+    this.#realm.detach();
     const heldBytes = this.#realm.guest.heldBytes();
     this.#peakBytes = Math.max(this.#peakBytes, heldBytes);
     this.#host.watchdog.ending();

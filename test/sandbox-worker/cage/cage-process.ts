@@ -232,14 +232,30 @@ export class CageFixture {
     const cage = await this.cage();
     cage.start(code, parts);
     const ended = await cage.ended();
-    if (ended.how === "result" && !ended.end.reusable) cage.kill();
-    if (ended.how !== "death" && !cage.dead) await cage.ready();
+    if (ended.how === "result" && !ended.end.reusable) {
+      cage.kill();
+      this.#cage = null;
+    } else if (ended.how !== "death") {
+      await cage.ready();
+    }
     return ended;
   }
 
   async close(): Promise<void> {
     this.#cage?.kill();
     if (this.#program !== null) await removeProgram(this.#program);
+  }
+}
+
+/** The outcome that a supervisor gives: the end's, or what the process's last word says. */
+export function outcomeOf(ended: Ended): string {
+  switch (ended.how) {
+    case "result":
+      return ended.end.outcome;
+    case "unlinkable":
+      return "unlinkable";
+    case "death":
+      return `${ended.signal}: ${ended.word.trim()}`.replace("SIGKILL: ", "");
   }
 }
 
