@@ -3,10 +3,11 @@ import { env } from "cloudflare:workers";
 import { inject } from "vitest";
 
 import gateway from "../../gateway/index.ts";
+import "../support/provided-context.ts";
 import { smokeSuite } from "../support/smoke-suite.ts";
 
 smokeSuite("the gateway in vitest's workerd", () => ({
-  adminToken: env.ADMIN_TOKEN,
+  adminToken: "t".repeat(32),
   fetch: async (path, init) => {
     const context = createExecutionContext();
     const bindings = { ...env, SANDBOX_URLS: inject("sandboxUrl") };

@@ -15,7 +15,7 @@ const ADD = "export default ({a, b}: {a: number, b: number}) => a + b";
  * same statements in each runtime, so that a runtime which differs is seen.
  */
 export function smokeSuite(title: string, open: () => SmokeTarget): void {
-  describe(title, () => {
+  describe(`${title}`, () => {
     const tenant = `smoke-${Math.random().toString(36).slice(2, 10)}`;
     let target: SmokeTarget;
     let key = "";
@@ -32,7 +32,7 @@ export function smokeSuite(title: string, open: () => SmokeTarget): void {
     const mint = async (): Promise<{ key: string; keyId: string }> => {
       const response = await admin(`/admin/tenants/${tenant}/keys`, "POST", { name: "smoke" });
       expect(response.status).toBe(201);
-      return response.json();
+      return (await response.json()) as { key: string; keyId: string };
     };
     const run = (body: unknown, headers: Record<string, string> = {}) =>
       target.fetch("/v1/run", {
@@ -47,7 +47,7 @@ export function smokeSuite(title: string, open: () => SmokeTarget): void {
     const result = async (body: unknown): Promise<RunResult> => {
       const response = await run(body);
       expect(response.status).toBe(200);
-      return response.json();
+      return (await response.json()) as RunResult;
     };
 
     beforeAll(async () => {

@@ -27,8 +27,12 @@ export async function startWranglerDev(
     process.execPath,
     [
       join(root, "node_modules/wrangler/bin/wrangler.js"),
-      ...["dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0"],
-      ...["--env-file", envFile, "--persist-to", join(folder, "state")],
+      "dev",
+      "--ip=127.0.0.1",
+      `--port=${port}`,
+      "--inspector-port=0",
+      `--env-file=${envFile}`,
+      `--persist-to=${join(folder, "state")}`,
       "--show-interactive-dev-session=false",
     ],
     {
