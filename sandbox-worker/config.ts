@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 const WALL_MS_CEILING = 24 * 60 * 60 * 1000;
 
 /** A cage at the default memory limit: what it is itself, and three times the run's 64 MB. */
-const USUAL_CAGE_BYTES = 300 * MIB;
+const USUAL_CAGE_BYTES = 252 * MIB;
 const MAX_CAGES_DEFAULT = 64;
 
 /** Parts of this machine that the defaults depend on. */

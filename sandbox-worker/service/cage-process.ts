@@ -60,7 +60,7 @@ export class CageProcess {
   readonly #reader = new FrameReader();
   readonly #monitored: boolean;
   #pid: number | undefined;
-  #booted = false;
+  #hurried = false;
   #stderr = "";
   #words = "";
   #broken = false;
@@ -132,6 +132,16 @@ export class CageProcess {
     });
   }
 
+  /** From now on it has the same share of the cores as any: it has booted, or somebody waits. */
+  hurry(): void {
+    if (this.#hurried) return;
+    const { pid } = this;
+    this.#hurried = pid !== undefined;
+    // Who is not there yet inherits it.
+    const first = pid ?? this.#child.pid;
+    if (first !== undefined) prioritize(threadsOf(first), 0);
+  }
+
   /** Ends the cage at once. Its death is told when it is one. */
   kill(): void {
     if (this.#dead) return;
@@ -177,7 +187,7 @@ export class CageProcess {
     try {
       for (const frame of this.#reader.push(chunk)) {
         if (frame.kind === Up.ready) {
-          this.#restorePriority();
+          this.hurry();
           this.#observer.ready();
         } else this.#observer.frame(frame);
       }
@@ -186,13 +196,6 @@ export class CageProcess {
       this.#broken = true;
       this.#observer.broken();
     }
-  }
-
-  #restorePriority(): void {
-    const { pid } = this;
-    if (this.#booted || pid === undefined) return;
-    this.#booted = true;
-    prioritize(threadsOf(pid), 0);
   }
 
   #die(exitCode: number | null, signalName: string | null, stderr: string): void {

@@ -98,6 +98,11 @@ export class Cage implements CageView, CageObserver {
     });
   }
 
+  /** A run waits for it to boot. */
+  hurry(): void {
+    if (this.phase === "booting") this.#process.hurry();
+  }
+
   cancelRun(): void {
     this.#run?.cancel();
   }

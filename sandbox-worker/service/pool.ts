@@ -232,7 +232,9 @@ export class Pool implements CageOwner {
       this.#awaited = pledged;
       this.#wakeAt(wakeAtMs);
     }
-    if (this.#awaited > 0) this.#startCages();
+    if (this.#awaited === 0) return;
+    this.#startCages();
+    for (const cage of this.#cages) cage.hurry();
   }
 
   #begin(waiting: PoolRun, cageId: number, nowMs: number): void {

@@ -62,10 +62,17 @@ export function keyedNumber(text: string, key: string): number | undefined {
   return undefined;
 }
 
-/** Bytes a process has resident, from `/proc/<pid>/statm`, which counts pages. */
-export function residentBytes(statm: string, pageBytes: number): number | undefined {
-  const pages = statm.split(" ")[1];
-  return pages !== undefined && /^[0-9]+$/.test(pages) ? Number(pages) * pageBytes : undefined;
+/** What a process holds, from `/proc/<pid>/statm`, which counts pages. */
+export interface HeldPages {
+  readonly resident: number;
+  /** Of those, pages of files and of memory shared with others. */
+  readonly shared: number;
+}
+
+export function heldPages(statm: string): HeldPages | undefined {
+  const match = /^[0-9]+ ([0-9]+) ([0-9]+) /.exec(statm);
+  if (match === null) return undefined;
+  return { resident: Number(match[1]), shared: Number(match[2]) };
 }
 
 /** Which process a supervisor was, in the name of the group that holds its cages. */

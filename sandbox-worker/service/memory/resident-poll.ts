@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-import { residentBytes } from "./cgroup-text.ts";
+import { heldPages } from "./cgroup-text.ts";
 import type { CageMemory, MemoryWall } from "./memory-wall.ts";
 
 /** How often a busy cage's resident size is read. What it can allocate in between goes unseen. */
@@ -29,6 +29,8 @@ class PolledMemory implements CageMemory {
   #pid: number | undefined;
   #peakBytes = 0;
   #overran = false;
+  /** Pages of Node's own files, as many as there were when the cage was first looked at. */
+  #filePages: number | undefined;
 
   setLimit(bytes: number): void {
     this.#limitBytes = bytes;
@@ -37,8 +39,10 @@ class PolledMemory implements CageMemory {
   heldBytes(): number {
     if (this.#pid === undefined) return 0;
     try {
-      const statm = readFileSync(`/proc/${this.#pid}/statm`, "utf8");
-      return residentBytes(statm, PAGE_BYTES) ?? 0;
+      const pages = heldPages(readFileSync(`/proc/${this.#pid}/statm`, "utf8"));
+      if (pages === undefined) return 0;
+      this.#filePages ??= pages.shared;
+      return Math.max(0, pages.resident - this.#filePages) * PAGE_BYTES;
     } catch {
       // It died, or this system has no such file.
       return 0;
