@@ -51,9 +51,7 @@ export const { keys: objectKeys, is: isSame, defineProperty } = Object;
 export const { isArray } = Array;
 export const { parse: jsonParse, stringify: jsonStringify } = JSON;
 export const { fromCharCode } = String;
-export const { isView: isBufferView } = ArrayBuffer;
 export const { isError } = Error;
-export const { isInteger } = Number;
 export const makeString = String;
 export const functionToString = uncurryThis(Function.prototype.toString);
 
@@ -101,14 +99,6 @@ export const booleanValueOf = uncurryThis(Boolean.prototype.valueOf);
 export const bigIntValueOf = uncurryThis(BigInt.prototype.valueOf);
 export const symbolToString = uncurryThis(Symbol.prototype.toString);
 export const regExpSource: (self: unknown) => string = getter(RegExp.prototype, "source");
-export const weakMapHas = uncurryThis(WeakMap.prototype.has);
-export const weakSetHas = uncurryThis(WeakSet.prototype.has);
-export const weakRefDeref = uncurryThis(WeakRef.prototype.deref);
-export const isPrototypeOf = uncurryThis(Object.prototype.isPrototypeOf) as (
-  self: object,
-  value: object,
-) => boolean;
-export const PromisePrototype: object = Promise.prototype;
 export const promiseThen = uncurryThis(Promise.prototype.then);
 
 export const arrayBufferByteLength: (self: unknown) => number = getter(
@@ -131,7 +121,6 @@ export const typedArrayByteLength: (self: unknown) => number = getter(
   TypedArrayPrototype,
   "byteLength",
 );
-export const typedArrayLength: (self: unknown) => number = getter(TypedArrayPrototype, "length");
 export const dataViewBuffer: (self: unknown) => ArrayBuffer = getter(DataView.prototype, "buffer");
 export const dataViewByteOffset: (self: unknown) => number = getter(
   DataView.prototype,

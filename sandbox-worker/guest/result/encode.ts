@@ -1,16 +1,9 @@
 import { encodeBase64 } from "../base64.ts";
 import {
   apply,
-  arrayBufferByteLength,
   bigIntToString,
-  builtinPrototypes,
-  dataViewBuffer,
-  dataViewByteLength,
-  dataViewByteOffset,
   dateGetTime,
   dateToIso,
-  getOwnPropertyDescriptor,
-  getPrototypeOf,
   isArray,
   isSame,
   jsonStringify,
@@ -18,23 +11,19 @@ import {
   mapGet,
   mapSet,
   NativeError,
-  NativeFloat32Array,
   NativeMap,
-  NativeUint8Array,
   objectKeys,
   regExpToString,
   setForEach,
   stringCharCodeAt,
-  stringIncludes,
   stringSlice,
-  typedArrayBuffer,
-  typedArrayByteLength,
-  typedArrayByteOffset,
-  typedArrayName,
 } from "../primordials.ts";
 import { resultFormOf } from "./forms.ts";
+import { isTypeKey, pointerStep } from "./keys.ts";
 import { kindOf, unbox } from "./kinds.ts";
+import { rawBytesOf } from "./raw-bytes.ts";
 import { reduceError } from "./reduce-error.ts";
+import { ownToJson } from "./to-json.ts";
 
 /** Levels of a result. Above, common JSON readers give up; a cycle costs no level, it is a `ref`. */
 export const RESULT_DEPTH_MAX = 500;
@@ -227,7 +216,7 @@ class Writer {
       this.#add(`${text}${jsonStringify(name)}:`);
       text = ",";
       const item = (value as Record<string, unknown>)[key];
-      this.value(item, key, this.#tagged ? `${pointer}/${step(key)}` : "", within);
+      this.value(item, key, this.#tagged ? `${pointer}/${pointerStep(key)}` : "", within);
     }
     this.#add(keys.length === 0 ? "{}" : "}");
   }
@@ -273,7 +262,7 @@ class Writer {
 
   #bytes(value: object, kind: "typed array" | "array buffer" | "data view", pointer: string): void {
     this.#open("bytes", value, pointer);
-    const { name, bytes, length } = bytesOf(value, kind);
+    const { name, bytes, length } = rawBytesOf(value, kind);
     this.#add(`{"kind":${jsonStringify(name)},"base64":`);
     if (this.text.length + (length / 3) * 4 > this.#maxLength) throw TOO_LONG;
     this.#add(`${jsonStringify(encodeBase64(bytes, length))}}}`);
@@ -323,68 +312,7 @@ class Writer {
   }
 }
 
-function ownToJson(value: object): ((key: string) => unknown) | null {
-  const method = (value as { toJSON?: unknown }).toJSON;
-  if (typeof method !== "function") return null;
-  for (let owner: object | null = value; owner !== null; owner = getPrototypeOf(owner)) {
-    if (getOwnPropertyDescriptor(owner, "toJSON") === undefined) continue;
-    for (let i = 0; i < builtinPrototypes.length; i++) {
-      if (builtinPrototypes[i] === owner) return null;
-    }
-    break;
-  }
-  return method as (key: string) => unknown;
-}
-
 function functionName(value: object): string {
   const name = (value as { name?: unknown }).name;
   return typeof name === "string" ? stringSlice(name, 0, 200) : "";
-}
-
-/** Whether a key could be read as a tag's, or as such a key escaped: `$type`, `$$type`, … */
-function isTypeKey(key: string): boolean {
-  if (key.length < 5 || stringSlice(key, -5) !== "$type") return false;
-  for (let i = 0; i < key.length - 5; i++) if (key[i] !== "$") return false;
-  return true;
-}
-
-/** A key as a step of a JSON pointer. */
-function step(key: string): string {
-  if (!stringIncludes(key, "~") && !stringIncludes(key, "/")) return key;
-  let text = "";
-  for (let i = 0; i < key.length; i++) {
-    const unit = key[i];
-    text += unit === "~" ? "~0" : unit === "/" ? "~1" : (unit as string);
-  }
-  return text;
-}
-
-interface RawBytes {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-  readonly length: number;
-}
-
-function bytesOf(value: object, kind: "typed array" | "array buffer" | "data view"): RawBytes {
-  if (kind === "array buffer") {
-    return rawBytes("ArrayBuffer", value as ArrayBuffer, 0, arrayBufferByteLength(value));
-  }
-  if (kind === "data view") {
-    const offset = dataViewByteOffset(value);
-    return rawBytes("DataView", dataViewBuffer(value), offset, dataViewByteLength(value));
-  }
-  const name = typedArrayName(value) as string;
-  // No decoder knows half floats; a float holds each of them exactly.
-  const isHalf = name === "Float16Array";
-  const view = isHalf ? new NativeFloat32Array(value as Float32Array) : value;
-  const length = typedArrayByteLength(view);
-  const offset = typedArrayByteOffset(view);
-  return rawBytes(isHalf ? "Float32Array" : name, typedArrayBuffer(view), offset, length);
-}
-
-function rawBytes(name: string, buffer: ArrayBuffer, offset: number, length: number): RawBytes {
-  // A buffer that was taken away has no bytes, and refuses to be looked at.
-  const bytes =
-    length === 0 ? new NativeUint8Array(0) : new NativeUint8Array(buffer, offset, length);
-  return { name, bytes, length };
 }

@@ -1,6 +1,6 @@
 import { registerResultForm } from "../result/forms.ts";
 import { DOMException } from "./dom-exception.ts";
-import { EventTarget } from "./event-target.ts";
+import { EventTarget, replaceHandler } from "./event-target.ts";
 import { Event } from "./event.ts";
 import { showAs } from "./show-as.ts";
 import { startBackgroundTimer } from "./timers.ts";
@@ -19,7 +19,7 @@ export class AbortSignal extends EventTarget {
   #isAborted = false;
   /** What the runtime does on abort, before listeners are told. */
   readonly #algorithms = new Set<() => void>();
-  onabort: ((event: Event) => unknown) | null = null;
+  #onabort: ((event: Event) => unknown) | null = null;
 
   constructor() {
     if (!isMaking) throw new TypeError("Illegal constructor");
@@ -79,11 +79,11 @@ export class AbortSignal extends EventTarget {
   throwIfAborted(): void {
     if (this.#isAborted) throw this.#reason;
   }
-  override dispatchEvent(event: Event): boolean {
-    if (event.type === "abort" && typeof this.onabort === "function") {
-      this.addEventListener("abort", this.onabort, { once: true });
-    }
-    return super.dispatchEvent(event);
+  get onabort(): ((event: Event) => unknown) | null {
+    return this.#onabort;
+  }
+  set onabort(handler: unknown) {
+    this.#onabort = replaceHandler(this, "abort", this.#onabort, handler);
   }
 
   static abort(reason?: unknown): AbortSignal {

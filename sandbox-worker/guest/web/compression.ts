@@ -9,26 +9,31 @@ interface Codec {
   push(chunk: Uint8Array, final?: boolean): void;
 }
 
-const COMPRESSORS: Readonly<Record<string, () => Codec>> = {
-  gzip: () => new Gzip(),
-  deflate: () => new Zlib(),
-  "deflate-raw": () => new Deflate(),
+/** How a format is made or read, and the fewest bytes that can be whole going in. */
+interface Format {
+  readonly make: () => Codec;
+  readonly leastBytes: number;
+}
+type Formats = Readonly<Record<string, Format>>;
+
+const COMPRESSORS: Formats = {
+  gzip: { make: () => new Gzip(), leastBytes: 0 },
+  deflate: { make: () => new Zlib(), leastBytes: 0 },
+  "deflate-raw": { make: () => new Deflate(), leastBytes: 0 },
 };
-const DECOMPRESSORS: Readonly<Record<string, () => Codec>> = {
-  gzip: () => new Gunzip(),
-  deflate: () => new Unzlib(),
-  "deflate-raw": () => new Inflate(),
+const DECOMPRESSORS: Formats = {
+  gzip: { make: () => new Gunzip(), leastBytes: 18 },
+  deflate: { make: () => new Unzlib(), leastBytes: 6 },
+  "deflate-raw": { make: () => new Inflate(), leastBytes: 1 },
 };
 
-function transformBy(
-  codecs: typeof COMPRESSORS,
-  format: unknown,
-): TransformStream<unknown, Uint8Array> {
-  const make = Object.hasOwn(codecs, String(format)) ? codecs[String(format)] : undefined;
-  if (make === undefined) {
-    throw new TypeError(`Cannot use compression format "${String(format)}": it is not known`);
+function transformBy(formats: Formats, name: unknown): TransformStream<unknown, Uint8Array> {
+  const format = Object.hasOwn(formats, String(name)) ? formats[String(name)] : undefined;
+  if (format === undefined) {
+    throw new TypeError(`Cannot use compression format "${String(name)}": it is not known`);
   }
-  const codec = make();
+  const codec = format.make();
+  let length = 0;
   const push = (bytes: Uint8Array, final: boolean): void => {
     try {
       codec.push(bytes, final);
@@ -45,9 +50,13 @@ function transformBy(
     transform(chunk) {
       const bytes = viewBytes(chunk);
       if (bytes === null) throw new TypeError("Cannot compress what is not bytes");
+      length += bytes.length;
       push(bytes, false);
     },
     flush() {
+      // The library says nothing of data that ends within its header.
+      if (length < format.leastBytes)
+        throw new TypeError("Cannot decompress: the data is not whole");
       push(new Uint8Array(), true);
     },
   });

@@ -103,3 +103,18 @@ export class EventTarget {
     return "EventTarget";
   }
 }
+
+type Handler = (event: Event) => unknown;
+
+/** What the setter of an `on…` property does: the new handler listens in place of the old one. */
+export function replaceHandler(
+  target: EventTarget,
+  type: string,
+  before: Handler | null,
+  given: unknown,
+): Handler | null {
+  const handler = typeof given === "function" ? (given as Handler) : null;
+  target.removeEventListener(type, before);
+  target.addEventListener(type, handler);
+  return handler;
+}

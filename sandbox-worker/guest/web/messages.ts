@@ -1,11 +1,11 @@
 import { registerCloneForm } from "./clone-forms.ts";
-import { EventTarget } from "./event-target.ts";
-import { MessageEvent } from "./events.ts";
+import { EventTarget, replaceHandler } from "./event-target.ts";
+import { type Event, MessageEvent } from "./events.ts";
 import { showAs } from "./show-as.ts";
 import { structuredClone } from "./structured-clone.ts";
 import { setTimeout } from "./timers.ts";
 
-type Handler = ((event: MessageEvent) => unknown) | null;
+type Handler = ((event: Event) => unknown) | null;
 
 let isMaking = false;
 let access: { make(): MessagePort; join(one: MessagePort, other: MessagePort): void };
@@ -64,8 +64,8 @@ export class MessagePort extends EventTarget {
   get onmessage(): Handler {
     return this.#onmessage;
   }
-  set onmessage(handler: Handler) {
-    this.#onmessage = typeof handler === "function" ? handler : null;
+  set onmessage(handler: unknown) {
+    this.#onmessage = replaceHandler(this, "message", this.#onmessage, handler);
     this.start();
   }
 
@@ -77,9 +77,6 @@ export class MessagePort extends EventTarget {
     if (this.#waiting.length === 0) return;
     this.#waiting = rest;
     const event = new MessageEvent("message", { data });
-    if (this.#onmessage !== null) {
-      this.addEventListener("message", this.#onmessage as never, { once: true });
-    }
     this.dispatchEvent(event);
     if (this.#waiting.length > 0) setTimeout(() => this.#deliver());
   }

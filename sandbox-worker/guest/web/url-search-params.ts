@@ -1,6 +1,8 @@
 import { registerResultForm } from "../result/forms.ts";
+import { registerBodyForm } from "./body-forms.ts";
 import { type Pair, parseQuery, serializeQuery } from "./form-urlencoded.ts";
 import { toDomText } from "./idl.ts";
+import { encodeUtf8 } from "./utf-8.ts";
 
 let access: {
   link(params: URLSearchParams, onChange: (query: string) => void): void;
@@ -30,6 +32,14 @@ export class URLSearchParams {
         params.#pairs = parseQuery(query);
       },
     };
+    registerBodyForm((value) =>
+      #pairs in value
+        ? {
+            bytes: encodeUtf8(serializeQuery(value.#pairs)),
+            type: "application/x-www-form-urlencoded;charset=UTF-8",
+          }
+        : null,
+    );
     registerResultForm((value) =>
       #pairs in value ? { value: serializeQuery(value.#pairs) } : null,
     );

@@ -48,11 +48,8 @@ describe("what JSON carries exactly goes as JSON", () => {
     ["new (class Money { toJSON(key) { return '5 EUR' + key; } })()", "5 EUR"],
     ["({ price: new (class Money { toJSON(key) { return key; } })() })", { price: "price" }],
     ["[{ toJSON(key) { return key; } }]", ["0"]],
-    ["({ a: 1, toJSON() { return this; } })", expect.anything()],
   ])("%s", async (expression, value) => {
     const end = await endOf(`return ${expression};`);
-    if (expression.includes("return this"))
-      return expect(end).toMatchObject({ encoding: "tagged" });
     expect(end).toMatchObject({ kind: "value", encoding: "json" });
     expect(valueOf(end)).toEqual(value);
   });
@@ -109,12 +106,12 @@ describe("what it does not goes with tags, and comes back as it was", () => {
     ["Object(5n)", 5n],
     ["function named() {}", new DecodedFunction("named")],
     ["[() => {}]", [new DecodedFunction("")]],
+    ["({ a: 1, toJSON() { return this; } })", { a: 1, toJSON: new DecodedFunction("toJSON") }],
     ["(class Shop {})", new DecodedFunction("Shop")],
   ])("%s", async (expression, value) => {
     const end = await endOf(`return ${expression};`);
     expect(end).toMatchObject({ kind: "value", encoding: "tagged" });
     expect(valueOf(end)).toEqual(value);
-    if (typeof value === "number") expect(Object.is(valueOf(end), value)).toBe(true);
   });
 
   test("an error, with its name, message and stack", async () => {
@@ -406,6 +403,6 @@ describe("a hostile value ends as a value or as the run's own failure, and its t
   ])("%s", async (expression, expected) => {
     const end = await endOf(`return ${expression};`);
     expect(end).toMatchObject(expected);
-    if (end.kind === "value") expect(() => valueOf(end)).not.toThrow();
+    expect(() => (end.kind === "value" ? valueOf(end) : null)).not.toThrow();
   });
 });
