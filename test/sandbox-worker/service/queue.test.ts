@@ -61,7 +61,7 @@ describe("the wait for a cage", () => {
 
     leaving.abort();
 
-    await expect(queued).rejects.toThrow();
+    await expect(queued).rejects.toThrow(/abort/);
     await until(async () => (await service.readiness()).queued === 0);
     expect((await running).result).toMatchObject({ outcome: "ok" });
   });
@@ -126,10 +126,11 @@ describe("a tenant's cages", () => {
 
     leaving.abort();
     await all;
-    await until(async () => {
+    const recycled = await until(async () => {
       const { live, spares } = (await service.readiness()).cages;
       return live === spares;
     });
+    expect(recycled).toBe(true);
   });
 
   it("are replaced after so many runs, without a run noticing", async () => {
@@ -140,9 +141,10 @@ describe("a tenant's cages", () => {
       expect(result).toMatchObject({ outcome: "ok" });
     }
 
-    await until(async () => {
+    const counted = await until(async () => {
       const metrics = await (await fetch(`${service.url}/metrics`)).text();
       return metrics.includes('bulkhead_sandbox_cages_replaced_total{reason="runs"} 3');
     });
+    expect(counted).toBe(true);
   });
 });
