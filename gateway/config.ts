@@ -81,12 +81,13 @@ const wholeNumber = (min: number, max: number) =>
         .max(max, { error: `must be at most ${max}` }),
     );
 
+/** As `wholeNumber`; an empty text is none. */
 const optionalNumber = (min: number, max: number) =>
   z
-    .literal("")
-    .transform(() => undefined)
-    .or(wholeNumber(min, max))
+    .preprocess((value) => (value === "" ? undefined : value), wholeNumber(min, max).optional())
     .optional();
+
+const mode = z.enum(Isolation.options, { error: 'each must be "run", "tenant" or "warm"' });
 
 const list = z.string({ error: "must be a comma-separated list" }).transform((text) =>
   text
@@ -150,7 +151,7 @@ const Variables = z.object({
   ISOLATE_PENDING_OPS: wholeNumber(1, 1_000_000).default(1_000),
   ISOLATION_MODES: list
     .pipe(
-      z.array(Isolation, { error: 'each must be "run", "tenant" or "warm"' }).min(1, {
+      z.array(mode).min(1, {
         error: "must name at least one mode",
       }),
     )

@@ -30,9 +30,17 @@ function messageOf(issue: z.core.$ZodIssue): string {
     case "invalid_value":
       return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
     case "too_small":
-      return `must be at least ${String(issue.minimum)}${unitOf(issue.origin)}`;
+      return bound(
+        issue.origin,
+        issue.inclusive === false ? "more than" : "at least",
+        issue.minimum,
+      );
     case "too_big":
-      return `must be at most ${String(issue.maximum)}${unitOf(issue.origin)}`;
+      return bound(
+        issue.origin,
+        issue.inclusive === false ? "less than" : "at most",
+        issue.maximum,
+      );
     case "invalid_key":
       return issue.issues[0]?.message ?? "is not a name that may be used";
     case "custom":
@@ -48,9 +56,10 @@ function messageOf(issue: z.core.$ZodIssue): string {
 const named = (type: string): string =>
   type === "int" ? "a whole number" : /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
 
-function unitOf(origin: string): string {
-  if (origin === "string") return " characters long";
-  return origin === "array" ? " items long" : "";
+function bound(origin: string, relation: string, value: number | bigint): string {
+  if (origin === "string") return `must have ${relation} ${value} characters`;
+  if (origin === "array") return `must have ${relation} ${value} items`;
+  return `must be ${relation} ${value}`;
 }
 
 /** Names are the caller's own, so they are cut. */

@@ -1,0 +1,105 @@
+import { describe, expect, it } from "vitest";
+
+import { configOf, readConfig } from "../../gateway/config.ts";
+
+const needed = {
+  KEY_SIGNING_SECRET: `a:${"k".repeat(32)}`,
+  EXECUTOR_SECRET: `a:${"e".repeat(32)}`,
+  ADMIN_TOKEN: "t".repeat(32),
+  SANDBOX_URLS: "http://127.0.0.1:1",
+};
+
+const complaintOf = (variables: object): string => {
+  try {
+    readConfig(variables);
+  } catch (error) {
+    if (error instanceof TypeError) return error.message;
+  }
+  throw new Error("the configuration was read");
+};
+
+describe("readConfig()", () => {
+  it("has a default for everything but secrets and addresses", () => {
+    expect(readConfig(needed)).toMatchObject({
+      rateLimit: { requests: 600, windowS: 60, burst: 100 },
+      tenantMaxConcurrent: 32,
+      executorTimeoutMs: 300_000,
+      failOpen: false,
+      quota: { runsPerDay: undefined, cpuMsPerDay: undefined },
+      isolate: {
+        limits: { wallMs: { default: 5_000, maximum: 5_000, maximumSetBy: "ISOLATE_WALL_MS" } },
+      },
+    });
+  });
+
+  it("takes numbers as numbers, too", () => {
+    expect(readConfig({ ...needed, LEASE_MS: 5_000 }).leaseMs).toBe(5_000);
+  });
+
+  it("takes a maximum apart from the default", () => {
+    const { limits } = readConfig({ ...needed, ISOLATE_CPU_MS_MAX: "2000" }).isolate;
+    expect(limits.cpuMs).toEqual({
+      default: 1_000,
+      maximum: 2_000,
+      setBy: "ISOLATE_CPU_MS",
+      maximumSetBy: "ISOLATE_CPU_MS_MAX",
+    });
+  });
+
+  it("takes several sandbox-workers, without the slash at the end", () => {
+    const SANDBOX_URLS = "http://a:1/, https://b/x/";
+    expect(readConfig({ ...needed, SANDBOX_URLS }).sandboxUrls).toEqual([
+      "http://a:1",
+      "https://b/x",
+    ]);
+  });
+
+  it.each([
+    ["RATE_LIMIT_REQUESTS", "many", "must be a whole number"],
+    ["RATE_LIMIT_REQUESTS", "", "must be a whole number"],
+    ["RATE_LIMIT_REQUESTS", "0", "must be at least 1"],
+    ["RATE_LIMIT_WINDOW_S", "1e3", "must be a whole number"],
+    ["TENANT_MAX_CONCURRENT", "-1", "must be a whole number"],
+    ["ISOLATE_MEMORY_MB", "15", "must be at least 16"],
+    ["ISOLATE_WALL_MS", "9", "must be at least 10"],
+    ["ISOLATE_WALL_MS_MAX", "4999", "must be at least ISOLATE_WALL_MS"],
+    ["QUOTA_RUNS_PER_DAY", "none", "must be a whole number"],
+    ["ISOLATION_MODES", "run,all", 'each must be "run", "tenant" or "warm"'],
+    ["ISOLATION_MODES", "", "must name at least one mode"],
+    ["SANDBOX_URLS", "", "must name at least one sandbox-worker"],
+    ["SANDBOX_URLS", "ftp://x", "must be a URL with http or https"],
+    ["POLICY_FAIL_OPEN", "yes", 'must be "true" or "false"'],
+    ["CORS_ORIGINS", "https://a.example/path", "each must be an origin"],
+    ["LOG_REQUESTS", "1", 'must be "on" or "off"'],
+    ["JWKS_URL", "https://id.example/keys", "is set"],
+    ["KEY_SIGNING_SECRET", undefined, "is missing"],
+    ["KEY_SIGNING_SECRET", "short", "each id must be one lower-case letter"],
+    ["EXECUTOR_SECRET", "a:short", 'secret "a" must have at least 32 characters'],
+    ["ADMIN_TOKEN", "short", "must have at least 32 characters"],
+    [
+      "RATE_LIMIT_WEIGHT_BROWSER",
+      "101",
+      "RATE_LIMIT_BURST must be at least RATE_LIMIT_WEIGHT_BROWSER",
+    ],
+  ])("names %s when it is %j, and why", (variable, value, why) => {
+    const complaint = complaintOf({ ...needed, [variable]: value });
+    expect(complaint).toContain(variable);
+    expect(complaint).toContain(why);
+  });
+
+  it("names every unreadable variable at once, and no value", () => {
+    const complaint = complaintOf({
+      ...needed,
+      LEASE_MS: "secret-one",
+      BODY_MAX_BYTES: "secret-two",
+      ADMIN_TOKEN: "secret-three",
+      KEY_SIGNING_SECRET: "secret-four",
+    });
+    expect(complaint).toMatch(/LEASE_MS.*BODY_MAX_BYTES.*KEY_SIGNING_SECRET.*ADMIN_TOKEN/);
+    expect(complaint).not.toContain("secret-");
+  });
+});
+
+it("configOf() reads one set of bindings once", () => {
+  expect(configOf(needed)).toBe(configOf(needed));
+});
