@@ -27,12 +27,15 @@ async function busyPid(): Promise<number> {
   const counts = new Map<number, number>();
   let found = 0;
   await expect
-    .poll(() => {
-      for (const pid of running(servicePid())) counts.set(pid, (counts.get(pid) ?? 0) + 1);
-      // Others are seen on a core now and then, a loop is each time.
-      found = [...counts].find(([, count]) => count >= 10)?.[0] ?? 0;
-      return found;
-    })
+    .poll(
+      () => {
+        for (const pid of running(servicePid())) counts.set(pid, (counts.get(pid) ?? 0) + 1);
+        // Others are seen on a core now and then, a loop is each time.
+        found = [...counts].find(([, count]) => count >= 10)?.[0] ?? 0;
+        return found;
+      },
+      { timeout: 10_000 },
+    )
     .toBeGreaterThan(0);
   return found;
 }

@@ -243,6 +243,26 @@ describe("modules", () => {
     });
   });
 
+  test("a specifier of megabytes is not echoed whole", async () => {
+    const refused = await answer({ code: `import "${"a".repeat(2e6)}";` });
+    expect(JSON.stringify(refused).length).toBeLessThan(10_000);
+  });
+
+  test.each([500, 5000])("a chain of %i modules links, or is refused in words", async (length) => {
+    const chain = Array.from({ length }, (_, i): [string, string] => [
+      `m${i}.ts`,
+      i === length - 1 ? "export const last = 1;" : `export { last } from "./m${i + 1}.ts";`,
+    ]);
+    const result = await run({
+      code: `export { last as default } from "./m0.ts";`,
+      modules: Object.fromEntries(chain),
+    });
+    expect([result.outcome, result.error?.message ?? ""]).toEqual([
+      expect.stringMatching(/^(?:ok|failed)$/),
+      expect.not.stringMatching(/stack|regular expression/i),
+    ]);
+  });
+
   test("JSON that cannot be parsed fails the run, and names its file", async () => {
     const result = await run({
       code: `import data from "./data.json"; export default () => data;`,

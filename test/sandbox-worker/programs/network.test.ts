@@ -154,7 +154,7 @@ describe("fetch, with permission,", () => {
       net,
     });
     expect(value(result)).toBe(1);
-    await expect.poll(() => server.connections()).toBe(0);
+    await expect.poll(() => server.connections(), { timeout: 5000 }).toBe(0);
   });
 
   test("of a run that is stopped ends with it", async () => {
@@ -164,7 +164,7 @@ describe("fetch, with permission,", () => {
       caps: { wallMs: 300 },
     });
     expect(result.outcome).toBe("wall_timeout");
-    await expect.poll(() => server.connections()).toBe(0);
+    await expect.poll(() => server.connections(), { timeout: 5000 }).toBe(0);
   });
 });
 
@@ -283,6 +283,13 @@ describe("fetch is refused", () => {
     ["a header name with a colon", `fetch(URL_, { headers: [["x:", "1"]] })`],
     ["a method with a line end", `fetch(URL_, { method: "GET / HTTP/1.1\\r\\nx: y" })`],
     ["CONNECT", `fetch(URL_, { method: "CONNECT" })`],
+    ["a method of a hundred letters", `fetch(URL_, { method: "A".repeat(100) })`],
+    [
+      "thousands of headers",
+      `fetch(URL_, { headers: Array.from({ length: 5000 }, (_, i) => ["k" + i, "v"]) })`,
+    ],
+    ["headers of megabytes", `fetch(URL_, { headers: { x: "v".repeat(5e6) } })`],
+    ["a URL of megabytes", `fetch(URL_ + "?" + "a".repeat(5e6))`],
     ["GET with a body", `fetch(URL_, { body: "x" })`],
   ])("for %s", async (_name, call) => {
     seen.length = 0;

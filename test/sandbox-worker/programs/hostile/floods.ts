@@ -121,4 +121,10 @@ export const FLOODS = hostilePrograms([
     ["failed"],
   ],
   ["recursion through replace", "const f = () => 'a'.replace('a', f); return f();", ["failed"]],
+  [
+    "calls to the host from the end of the stack",
+    `const ops = [() => console.log("deep"), () => crypto.getRandomValues(new Uint8Array(4)), () => new URL("http://a/"), () => setTimeout(() => {}), () => fetch("http://127.0.0.1/").catch(() => {}), () => crypto.subtle.digest("SHA-1", new Uint8Array(1)).catch(() => {}), () => structuredClone({ a: 1 }), () => performance.now(), () => new TextDecoder("shift_jis").decode(new Uint8Array(2)), () => new Response("x").text()];
+     for (const op of ops) { let calls = 0; const deep = () => { try { deep(); } catch {} if (calls++ < 200) try { op(); } catch {} }; deep(); } return 1;`,
+    ENDED,
+  ],
 ]);
