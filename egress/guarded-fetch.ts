@@ -22,7 +22,7 @@ export interface EgressPolicy extends HostPolicy {
   readonly maxBytes: number;
 }
 
-export interface GuardedHead {
+interface GuardedHead {
   readonly status: number;
   readonly statusText: string;
   /** Of the response, after redirects, without fragment. */

@@ -5,7 +5,7 @@ import { EgressError } from "./egress-error.ts";
 import type { Target } from "./url-policy.ts";
 
 /** A name server that does not answer must not hold a request for its whole time. Milliseconds. */
-export const DNS_TIMEOUT_MS = 5000;
+const DNS_TIMEOUT_MS = 5000;
 
 /** A name with more addresses than any service has is an attempt at something else. */
 export const ADDRESSES_MAX = 64;

@@ -11,7 +11,7 @@ export const CONTENT_CODINGS_MAX = 3;
  * How much more than the cap may come over the wire: codings grow what cannot be compressed, and
  * some, made for it, decode to nothing at all. Bytes.
  */
-export const WIRE_ALLOWANCE_BYTES = 65_536;
+const WIRE_ALLOWANCE_BYTES = 65_536;
 
 /** What we ask servers for, and decode. */
 export const ACCEPT_ENCODING = "gzip, deflate, br";

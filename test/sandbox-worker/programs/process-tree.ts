@@ -29,7 +29,7 @@ function readStat(path: string): Stat | undefined {
 const isNumber = (name: string): boolean => /^[0-9]+$/.test(name);
 
 /** Every process below `root`, whatever its namespaces, zombies left out. */
-export function descendants(root: number): readonly Stat[] {
+function descendants(root: number): readonly Stat[] {
   const all = readdirSync("/proc")
     .filter(isNumber)
     .map((pid) => readStat(`/proc/${pid}/stat`))

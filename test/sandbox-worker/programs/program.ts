@@ -151,7 +151,7 @@ function asRun(program: Program, runId: string): { order: RunOrder; work: RunWor
 }
 
 /** What a run gave, decoded as a client does. Fails the test where it gave nothing. */
-export function value(result: ExecutorResult): unknown {
+function value(result: ExecutorResult): unknown {
   if (result.outcome !== "ok" || result.valueJson === null) {
     const { outcome, error, stderr } = result;
     throw new Error(`the run gave no value: ${JSON.stringify({ outcome, error, stderr })}`);
