@@ -12,11 +12,13 @@ const PROBE_SOURCE = 'import "entry"; export const loaded = true;';
  * is seen by a probe, a module of ours that imports the entry.
  */
 export class Evaluation {
+  readonly #realm: Realm;
   readonly #linked: Linked;
   readonly #probe: ivm.Module | null;
   #evaluated = false;
 
   constructor(realm: Realm, linked: Linked) {
+    this.#realm = realm;
     this.#linked = linked;
     // A program without any `await` is through when `evaluate` returns.
     if (!linked.mayAwait) {
@@ -24,6 +26,7 @@ export class Evaluation {
       return;
     }
     this.#probe = realm.guest.isolate.compileModuleSync(PROBE_SOURCE);
+    realm.own(this.#probe);
     this.#probe.instantiateSync(realm.context, () => linked.entry.module);
   }
 
@@ -38,13 +41,17 @@ export class Evaluation {
   program(): Program | null {
     if (!this.#evaluated || !this.#isThrough()) return null;
     const { entry, modules } = this.#linked;
-    return { namespace: entry.module.namespace as ivm.Reference<object>, modules };
+    const namespace = entry.module.namespace as ivm.Reference<object>;
+    this.#realm.own(namespace);
+    return { namespace, modules };
   }
 
   #isThrough(): boolean {
     if (this.#probe === null) return true;
     try {
-      return this.#probe.namespace.getSync("loaded") === true;
+      const namespace = this.#probe.namespace as ivm.Reference<{ readonly loaded: boolean }>;
+      this.#realm.own(namespace);
+      return namespace.getSync("loaded");
     } catch {
       // Not initialised yet.
       return false;

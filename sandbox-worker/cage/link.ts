@@ -1,7 +1,8 @@
 import type ivm from "isolated-vm";
 
 import type { RunWork, Unlinkable } from "../../protocol/sandbox-api.ts";
-import type { CompiledModule, ModuleCache } from "./module-cache.ts";
+import { decodeSpecifier, type CompiledModule, type ModuleCache } from "./module-cache.ts";
+import type { Realm } from "./realm.ts";
 import { moduleUrl, importPosition, resolveSpecifier } from "./specifier.ts";
 import { kindOf, SourceError } from "./transform.ts";
 
@@ -41,12 +42,7 @@ class LinkProblem extends Error {
  * Compiles and links every module that the entry reaches, before any statement of it runs. Runs
  * V8's parser on the tenant's source, but none of the tenant's code.
  */
-export function linkGraph(
-  cache: ModuleCache,
-  isolate: ivm.Isolate,
-  context: ivm.Context,
-  work: RunWork,
-): LinkResult {
+export function linkGraph(cache: ModuleCache, realm: Realm, work: RunWork): LinkResult {
   const byUrl = new Map<string, CompiledModule>();
   const byModule = new Map<ivm.Module, CompiledModule>();
   const byPath = new Map<string, CompiledModule>();
@@ -65,11 +61,12 @@ export function linkGraph(
         modules: byUrl,
       });
     }
-    const compiled = cache.compile(isolate, path, kind, source, importer === null);
+    const compiled = cache.compile(realm.guest.isolate, path, kind, source, importer === null);
     byPath.set(path, compiled);
     byUrl.set(compiled.url, compiled);
     byModule.set(compiled.module, compiled);
-    for (const specifier of compiled.module.dependencySpecifiers) reach(specifier, compiled);
+    realm.own(compiled.module);
+    for (const specifier of compiled.specifiers) reach(specifier, compiled);
     return compiled;
   };
 
@@ -99,10 +96,10 @@ export function linkGraph(
 
   try {
     const entry = compile(work.entry, null);
-    entry.module.instantiateSync(context, (specifier, referrer) => {
+    entry.module.instantiateSync(realm.context, (garbled, referrer) => {
       const importer = byModule.get(referrer);
       if (importer === undefined) throw new TypeError("Cannot link: the importer is unknown");
-      return reach(specifier, importer).module;
+      return reach(decodeSpecifier(garbled), importer).module;
     });
     const mayAwait = [...byUrl.values()].some((compiled) => compiled.mayAwait);
     return { kind: "linked", linked: { entry, modules: byUrl, mayAwait } };
@@ -121,8 +118,8 @@ export function linkGraph(
 function requestPlace(message: string, modules: ModulesByUrl): string | null {
   const [, specifier] = /requested module '(.+?)' (?:does not|contains)/.exec(message) ?? [];
   if (specifier === undefined) return null;
-  for (const { url, source, module } of modules.values()) {
-    if (!module.dependencySpecifiers.includes(specifier)) continue;
+  for (const { url, source, specifiers } of modules.values()) {
+    if (!specifiers.includes(specifier)) continue;
     const { line, column } = importPosition(source, specifier);
     return `${url}:${line}:${column}`;
   }

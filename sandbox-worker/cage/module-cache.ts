@@ -5,7 +5,13 @@ import type ivm from "isolated-vm";
 
 import { moduleUrl } from "./specifier.ts";
 import { splitPlace } from "./stack.ts";
-import { SourceError, transformModule, type ModuleKind, type SourceMapJson } from "./transform.ts";
+import {
+  SourceError,
+  transformModule,
+  type ModuleKind,
+  type SourceMapJson,
+  type Transformed,
+} from "./transform.ts";
 
 /** Source text whose compiled form one cage keeps; a tenant's programs are some KiB each. */
 const CACHE_MAX_BYTES = 8 * 1024 * 1024;
@@ -16,14 +22,14 @@ export interface CompiledModule {
   readonly url: string;
   readonly source: string;
   readonly module: ivm.Module;
+  /** What it imports, as written. */
+  readonly specifiers: readonly string[];
   /** Whether evaluating it may wait: true also for some modules that never do. */
   readonly mayAwait: boolean;
   readonly map: SourceMapJson | null;
 }
 
-interface CachedModule {
-  readonly code: string;
-  readonly map: SourceMapJson | null;
+interface CachedModule extends Transformed {
   /** Made by V8 in this process, from code that this process made. Never from outside. */
   readonly cachedData: ivm.ExternalCopy<ArrayBuffer> | undefined;
   readonly bytes: number;
@@ -55,16 +61,26 @@ export class ModuleCache {
     if (known !== undefined) {
       this.#byHash.delete(key);
       this.#byHash.set(key, known);
-      const { code, map, cachedData } = known;
+      const { code, map, leading, cachedData } = known;
       const options = cachedData === undefined ? {} : { cachedData };
-      const module = compileCode(isolate, known, { filename: url, ...options });
-      return { path, url, source, module, map, mayAwait: mayAwait(code) };
+      const module = compileCode(isolate, known, {
+        filename: url,
+        columnOffset: 0 - leading,
+        ...options,
+      });
+      const specifiers = specifiersOf(module);
+      return { path, url, source, module, specifiers, map, mayAwait: mayAwait(code) };
     }
     const transformed = transformModule(path, kind, source, isEntry);
-    const { code, map } = transformed;
-    const module = compileCode(isolate, transformed, { filename: url, produceCachedData: true });
-    this.#keep(key, { code, map, cachedData: module.cachedData, bytes: code.length * 3 });
-    return { path, url, source, module, map, mayAwait: mayAwait(code) };
+    const { code, map, leading } = transformed;
+    const module = compileCode(isolate, transformed, {
+      filename: url,
+      columnOffset: 0 - leading,
+      produceCachedData: true,
+    });
+    this.#keep(key, { ...transformed, cachedData: module.cachedData, bytes: code.length * 3 });
+    const specifiers = specifiersOf(module);
+    return { path, url, source, module, specifiers, map, mayAwait: mayAwait(code) };
   }
 
   #keep(key: string, entry: CachedModule): void {
@@ -97,6 +113,13 @@ function compileCode(
     throw new SourceError(message, place);
   }
 }
+
+const specifiersOf = (module: ivm.Module): readonly string[] =>
+  module.dependencySpecifiers.map(decodeSpecifier);
+
+/** isolated-vm gives a specifier's UTF-8 as if each byte were a character. */
+export const decodeSpecifier = (garbled: string): string =>
+  Buffer.from(garbled, "latin1").toString("utf8");
 
 /** A keyword cannot be spelt with escapes, so code without the word has no top-level await. */
 const mayAwait = (code: string): boolean => /\bawait\b/.test(code);

@@ -26,10 +26,11 @@ export interface OutputEnd {
  * than the cap and one line.
  */
 export class Output {
+  readonly #capBytes: number;
   readonly #headMax: number;
-  readonly #tailMax: number;
   readonly #linesMax: number;
-  readonly #marked: boolean;
+  /** What marks take of the cap, once there is a cut; 0 where there are none. */
+  readonly #markBytes: number;
   readonly #head: KeptLine[] = [];
   #headBytes = 0;
   #headClosed = false;
@@ -40,11 +41,9 @@ export class Output {
   readonly #cut = { stdout: 0, stderr: 0 };
 
   constructor(capBytes: number, linesMax = OUTPUT_LINES_MAX) {
-    this.#marked = capBytes >= MARK_FROM_BYTES;
-    const textMax = this.#marked ? capBytes - 2 * MARK_BYTES : capBytes;
-    // Without a cut nothing is marked, and the whole cap is text: the tail takes the difference.
-    this.#headMax = Math.ceil(textMax / 2);
-    this.#tailMax = capBytes - this.#headMax;
+    this.#capBytes = capBytes;
+    this.#markBytes = capBytes >= MARK_FROM_BYTES ? 2 * MARK_BYTES : 0;
+    this.#headMax = Math.ceil((capBytes - this.#markBytes) / 2);
     this.#linesMax = Math.max(2, linesMax);
   }
 
@@ -58,23 +57,23 @@ export class Output {
         return;
       }
       this.#headClosed = true;
-      if (bytes > this.#tailMax) {
+      if (bytes > this.#tailMax()) {
         this.#splitIntoHead(line, bytes);
         return;
       }
     }
     this.#tail.push({ line, bytes });
     this.#tailBytes += bytes;
-    this.#trim(this.#tailMax);
+    this.#trim(this.#tailMax());
   }
 
   end(): OutputEnd {
     const cutSome = (): boolean => this.#cut.stdout + this.#cut.stderr > 0;
-    if (this.#marked && cutSome()) this.#trim(this.#tailMax - 2 * MARK_BYTES);
+    if (cutSome()) this.#trim(Math.max(0, this.#tailMax() - this.#markBytes));
     const head = this.#head.map(({ line }) => line);
     const tail = this.#tail.slice(this.#tailFrom).map(({ line }) => line);
     const text = (stream: ConsoleLine["stream"]): string => {
-      const mark = this.#marked && this.#cut[stream] > 0 ? cutMark(this.#cut[stream]) : "";
+      const mark = this.#markBytes > 0 && this.#cut[stream] > 0 ? cutMark(this.#cut[stream]) : "";
       return textOf(head, stream) + mark + textOf(tail, stream);
     };
     return {
@@ -85,6 +84,11 @@ export class Output {
         ? { stdoutBytes: this.#cut.stdout, stderrBytes: this.#cut.stderr }
         : null,
     };
+  }
+
+  /** All of the cap that the head has not taken. */
+  #tailMax(): number {
+    return this.#capBytes - this.#headBytes;
   }
 
   /** One line longer than the whole tail: its beginning fills the head, its end the tail. */
@@ -98,7 +102,7 @@ export class Output {
       this.#headBytes += headBytes;
     }
     const rest = utf8.subarray(Math.max(0, headBytes - 1));
-    const tail = cutStart(rest, Math.max(0, this.#tailMax - 1));
+    const tail = cutStart(rest, Math.max(0, this.#tailMax() - 1));
     const tailBytes = tail === "" ? 0 : Buffer.byteLength(tail) + 1;
     this.#tail = tail === "" ? [] : [{ line: { ...line, text: tail }, bytes: tailBytes }];
     this.#tailFrom = 0;

@@ -22,6 +22,11 @@ export interface Program {
   readonly modules: ModulesByUrl;
 }
 
+/** A handle that keeps the context alive until it is released. */
+interface Releasable {
+  release(): void;
+}
+
 /** Arguments that a guest entry may be called with; nothing else crosses. */
 export type EntryArgument =
   | string
@@ -41,6 +46,7 @@ export class Realm {
   /** The program evaluated here, once one was; a warm realm's next run starts from it. */
   program: Program | null = null;
   readonly #entry: ivm.Reference;
+  readonly #owned: Releasable[] = [];
   #run: RunOps | null = null;
   #deadlineMs = 0;
 
@@ -92,10 +98,16 @@ export class Realm {
     this.#entry.applySync(undefined, [...args], { timeout: timeoutMs });
   }
 
-  /** Lets the context go; what it held is garbage, unless the isolate's own tasks still hold it. */
+  /** Takes a handle into this context's isolate, to be released with the context. */
+  own(handle: Releasable): void {
+    this.#owned.push(handle);
+  }
+
+  /** Lets the context go, and with it all that the run left; the isolate stays. */
   release(): void {
     this.#run = null;
     if (this.guest.isolate.isDisposed) return;
+    for (const handle of this.#owned) handle.release();
     this.#entry.release();
     this.context.release();
   }

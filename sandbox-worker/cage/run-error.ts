@@ -16,7 +16,8 @@ export interface ErrorText {
   readonly stack: string;
 }
 
-const mapperOf =
+/** Finds positions in the sources as sent. */
+export const mapperOf =
   (modules: ModulesByUrl): MapPosition =>
   (url, line, column) => {
     const module = modules.get(url);

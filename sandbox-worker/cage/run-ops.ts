@@ -20,6 +20,8 @@ export type Verdict =
 /** Where a run's ops lead: frames up, and answers down into the guest. */
 export interface RunOpsSink {
   send(kind: number, payload: Uint8Array): void;
+  /** Places the stacks in what the guest says in its sources as sent. */
+  mapText(text: string): string;
   /** Threads of the pool work for this run. */
   countPool(): void;
   timer(id: number): void;
@@ -54,6 +56,7 @@ export class RunOpsState {
       this.output,
       caps.outputBytes,
       this.#clock,
+      (text) => sink.mapText(text),
       stream ? (line) => sink.send(Up.console, Buffer.from(JSON.stringify(line))) : null,
     );
     this.ops = {

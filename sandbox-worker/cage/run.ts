@@ -10,8 +10,9 @@ import type { ModuleCache } from "./module-cache.ts";
 import type { FetchDelivery } from "./ops/fetches.ts";
 import type { EntryArgument, Program, Realm } from "./realm.ts";
 import type { Placement, Realms } from "./realms.ts";
-import { placedError, textOfThrown, toRunError } from "./run-error.ts";
+import { mapperOf, placedError, textOfThrown, toRunError } from "./run-error.ts";
 import { RunOpsState, type Verdict } from "./run-ops.ts";
+import { mapPlaces, mapResultStacks } from "./stack.ts";
 import { monotonicMs } from "./watchdog-state.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -90,6 +91,7 @@ export class Run {
     this.#realm = host.realms.take(placement);
     this.#ops = new RunOpsState(start, startMs, {
       send: (kind, payload) => host.send(kind, payload),
+      mapText: (text) => mapPlaces(text, mapperOf(this.#modules)),
       countPool: () => host.watchdog.countPool(),
       timer: (id) => this.#enter("timer", id),
       crypto: (id, ok, json) => this.#enter("crypto", id, ok, json),
@@ -127,7 +129,7 @@ export class Run {
 
   #link(): Linked | null {
     const { isolate } = this.#realm.guest;
-    const result = linkGraph(this.#host.cache, isolate, this.#realm.context, this.#work);
+    const result = linkGraph(this.#host.cache, this.#realm, this.#work);
     switch (result.kind) {
       case "linked":
         return result.linked;
@@ -211,10 +213,7 @@ export class Run {
     if (this.#overCpu()) return this.#end({ outcome: "cpu_timeout" });
     if (this.#evaluation === null) return;
     const program = this.#evaluation.program();
-    if (program !== null) return this.#main(program);
-    if (this.#ops.pending > 0 || !this.#started) return;
-    const message = "Top-level await never settles: nothing is left that it could wait for";
-    this.#end({ outcome: "failed", error: { name: "Error", message, stack: null } });
+    if (program !== null) this.#main(program);
   }
 
   /** Something came out of the isolate: its end, its timeout, or a rejection nobody handled. */
@@ -238,12 +237,18 @@ export class Run {
   #endAs(verdict: Verdict): void {
     switch (verdict.kind) {
       case "value":
-        return this.#end({ outcome: "ok", value: verdict });
+        return this.#endOk(verdict.encoding, verdict.json);
       case "error":
         return this.#endFailed(toRunError(verdict.error, this.#modules));
       case "overflow":
         return this.#end({ outcome: "output_limit" });
     }
+  }
+
+  #endOk(encoding: Encoding, json: string): void {
+    // Plain JSON has no error in it.
+    const placed = encoding === "json" ? json : mapResultStacks(json, mapperOf(this.#modules));
+    this.#end({ outcome: "ok", value: { encoding, json: placed } });
   }
 
   #endFailed(error: RunError): void {

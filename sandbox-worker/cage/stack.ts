@@ -30,10 +30,44 @@ export function mapStack(stack: string, mapPosition: MapPosition): string {
   return kept.join("\n").slice(0, ERROR_STACK_MAX);
 }
 
+/** The same for text that may have a stack anywhere in it, and is otherwise the guest's own. */
+export function mapPlaces(text: string, mapPosition: MapPosition): string {
+  if (!text.includes("file:///")) return text;
+  const lines = text.split("\n");
+  return lines
+    .map((line) => (FRAME.test(line) ? mapLine(line, mapPosition).text : line))
+    .join("\n");
+}
+
+/** A `stack` in tagged JSON, as JSON writes text; its lines end with the two characters of `\n`. */
+const JSON_STACK = /"stack":"((?:[^"\\]|\\.)*)"/g;
+
+/** The same for the errors in a result, without reading the rest of it. */
+export function mapResultStacks(json: string, mapPosition: MapPosition): string {
+  if (!json.includes('"$type":"error"')) return json;
+  return json.replace(JSON_STACK, (_, stack: string) => {
+    const lines = stack.split("\\n").map((line) => mapPlaces(line, mapPosition));
+    return `"stack":"${lines.join("\\n")}"`;
+  });
+}
+
 function mapFrame(line: string, mapPosition: MapPosition): string | null {
+  const { text, placed, foreign } = mapLine(line, mapPosition);
+  if (foreign) return null;
+  return placed || NATIVE_FRAME.test(line) ? text : null;
+}
+
+interface MappedLine {
+  readonly text: string;
+  /** Whether a place was one of the tenant's modules, and whether one was not. */
+  readonly placed: boolean;
+  readonly foreign: boolean;
+}
+
+function mapLine(line: string, mapPosition: MapPosition): MappedLine {
   let foreign = false;
   let placed = false;
-  const mapped = line.replace(PLACE, (place, url: string, row: string, column: string) => {
+  const text = line.replace(PLACE, (place, url: string, row: string, column: string) => {
     const position = mapPosition(url, Number(row), Number(column));
     if (position === null) {
       foreign = true;
@@ -42,8 +76,7 @@ function mapFrame(line: string, mapPosition: MapPosition): string | null {
     placed = true;
     return `${url}:${position.line}:${position.column}`;
   });
-  if (foreign) return null;
-  return placed || NATIVE_FRAME.test(line) ? mapped : null;
+  return { text, placed, foreign };
 }
 
 const VM_PLACE = / \[(file:\/\/\/.*):(\d+):(\d+)\]$/;

@@ -23,9 +23,12 @@ export function kindOf(path: string): ModuleKind | null {
   return KINDS.get(extension) ?? null;
 }
 
-/** A source as V8 can compile it. `map` is a source map in JSON's shape, null where nothing moved. */
+/** A source as V8 can compile it. */
 export interface Transformed {
   readonly code: string;
+  /** Characters before the first line's own, which count in no position. */
+  readonly leading: number;
+  /** Null where nothing moved. */
   readonly map: SourceMapJson | null;
 }
 
@@ -61,25 +64,33 @@ export function transformModule(
   source: string,
   isEntry: boolean,
 ): Transformed {
-  if (kind === "json") return { code: jsonModule(path, source), map: null };
-  // Plain JavaScript is compiled as sent, but where it asks for what isolated-vm cannot give it.
-  if (kind === "javascript" && !source.includes("import.meta")) return { code: source, map: null };
-  const url = moduleUrl(path);
+  if (kind === "json") return { code: jsonModule(path, source), leading: 0, map: null };
+  // Plain JavaScript is compiled as it was sent.
+  if (kind === "javascript") return withMeta(path, source, isEntry, null);
   const { code, map, errors } = transformSync(path, source, {
     lang: LANGUAGES[kind],
     sourceType: "module",
     target: "esnext",
     sourcemap: true,
-    define: {
-      "import.meta.url": JSON.stringify(url),
-      "import.meta.main": String(isEntry),
-    },
   });
   const error = errors.find(({ severity }) => severity === "Error");
   if (error !== undefined) throw sourceError(path, source, error);
-  if (map === undefined) return { code, map: null };
+  if (map === undefined) return withMeta(path, code, isEntry, null);
   const { mappings, names, sources } = map;
-  return { code, map: { version: 3, mappings, names, sources } };
+  return withMeta(path, code, isEntry, { version: 3, mappings, names, sources });
+}
+
+/** isolated-vm leaves `import.meta` empty: a module that asks for it fills its own, first of all. */
+function withMeta(
+  path: string,
+  code: string,
+  isEntry: boolean,
+  map: SourceMapJson | null,
+): Transformed {
+  if (!code.includes("import.meta")) return { code, leading: 0, map };
+  const fields = `{url:${JSON.stringify(moduleUrl(path))},main:${isEntry}}`;
+  const first = `Object.assign(import.meta,${fields});`;
+  return { code: first + code.replace(/^#!/, "//"), leading: first.length, map };
 }
 
 function sourceError(path: string, source: string, error: OxcError): SourceError {

@@ -7,7 +7,7 @@ import { workerData } from "node:worker_threads";
 
 import type { WatchdogWord } from "../frames.ts";
 import { CpuClock, processCpuMs } from "./cpu-clock.ts";
-import { die, dieWith } from "./last-word.ts";
+import { dieWith } from "./last-word.ts";
 import { ResidentGauge } from "./resident.ts";
 import { monotonicMs, PHASE_IDLE, PHASE_KILLING, WatchdogState } from "./watchdog-state.ts";
 
@@ -80,7 +80,7 @@ function watch(state: WatchdogState): never {
       state.wait(phase, windowMs, deep);
       const cpuMs = processCpuMs();
       const busy = deep && cpuMs - idleCpuMs > windowMs * IDLE_CPU_SHARE;
-      if (busy && state.move(PHASE_IDLE, PHASE_KILLING)) die();
+      if (busy && state.move(PHASE_IDLE, PHASE_KILLING)) dieWith("cpu_timeout");
       idleCpuMs = cpuMs;
       continue;
     }

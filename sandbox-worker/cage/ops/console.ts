@@ -23,27 +23,33 @@ export function consoleLine(level: string, text: string, atMs: number): ConsoleL
 export class RunConsole implements Pick<HostOps, "log"> {
   readonly #output: Output;
   readonly #atMs: () => number;
+  readonly #mapText: (text: string) => string;
   readonly #stream: ((line: ConsoleLine) => void) | null;
   #streamable: number;
 
-  /** `stream` is given lines of at most `capBytes` in all; the end has what came after. */
+  /**
+   * `mapText` places stacks in the sources as sent. `stream` is given lines of at most `capBytes`
+   * in all; the end has what came after.
+   */
   constructor(
     output: Output,
     capBytes: number,
     atMs: () => number,
+    mapText: (text: string) => string,
     stream: ((line: ConsoleLine) => void) | null,
   ) {
     this.#output = output;
     this.#atMs = atMs;
+    this.#mapText = mapText;
     this.#stream = stream;
     this.#streamable = capBytes;
   }
 
   log(level: string, text: string): void {
-    const line = consoleLine(level, text, this.#atMs());
+    const line = consoleLine(level, this.#mapText(text), this.#atMs());
     this.#output.push(line);
     if (this.#stream === null || this.#streamable <= 0) return;
-    this.#streamable -= Buffer.byteLength(text) + 1;
+    this.#streamable -= Buffer.byteLength(line.text) + 1;
     if (this.#streamable >= 0) this.#stream(line);
   }
 }

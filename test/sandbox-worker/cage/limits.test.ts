@@ -18,6 +18,8 @@ describe("wall time", () => {
     ],
     ["an interval", "export default () => new Promise(() => setInterval(() => {}, 1));"],
     ["a long sleep", "export default () => new Promise((done) => setTimeout(done, 60_000));"],
+    ["a promise that never settles", "export default () => new Promise(() => {});"],
+    ["an await at the top that never ends", "await new Promise(() => {});"],
     ["a sleep at the top", "await new Promise((done) => setTimeout(done, 60_000));"],
     ["a regular expression", 'export default () => /^(a+)+$/.test("a".repeat(40) + "b");'],
     ["a getter of the result", "export default () => ({ get a() { for (;;); } });"],

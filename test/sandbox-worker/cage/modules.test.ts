@@ -126,10 +126,25 @@ export default () => {
     expect(text.error?.message).toContain("only text");
   });
 
-  it("whose top-level await can never go on fail at once", async () => {
-    const { outcome, error } = await fixture.run("await new Promise(() => {});");
-    expect(outcome).toBe("failed");
-    expect(error?.message).toMatch(/never/);
+  it("may have names of any script", async () => {
+    const end = await fixture.run('import { a } from "./größe/日本 (1).ts"; export default a', {
+      modules: { "größe/日本 (1).ts": "export const a = import.meta.url" },
+    });
+    expect(valueOf(end)).toBe("file:///gr%C3%B6%C3%9Fe/%E6%97%A5%E6%9C%AC%20%281%29.ts");
+  });
+
+  it("show the positions that were sent wherever a stack is seen", async () => {
+    const code = `interface A { a: 1 }
+
+const error: Error = new TypeError("bad");
+console.error(error);
+export default () => [
+  new RangeError("far"),
+];`;
+    const end = await fixture.run(code);
+    expect(end.stderr).toMatch(/^TypeError: bad\n {4}at .*main\.ts:3:22/);
+    expect(end.encoding).toBe("tagged");
+    expect(end.valueJson).toContain("main.ts:6:3");
   });
 
   it("keep nothing of the host in a stack", async () => {

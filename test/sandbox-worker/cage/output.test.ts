@@ -26,6 +26,18 @@ describe("Output", () => {
     expect(output.end()).toMatchObject({ stdout: "abc\ndef\n", truncated: null });
   });
 
+  it("cuts nothing under its cap, however lines and halves fall", () => {
+    for (let length = 1; length < 40; length++) {
+      const output = new Output(1_000);
+      const lines = Math.floor(1_000 / (length + 1));
+      for (let i = 0; i < lines; i++) output.push(line("x".repeat(length)));
+      expect(output.end()).toMatchObject({
+        stdout: `${"x".repeat(length)}\n`.repeat(lines),
+        truncated: null,
+      });
+    }
+  });
+
   it("keeps head and tail over its cap, and counts what is between", () => {
     const output = new Output(8);
     for (const text of ["abc", "def", "ghi", "jkl"]) output.push(line(text));

@@ -36,6 +36,15 @@ describe("state", () => {
     }
   });
 
+  it("of a run holds no memory of the next one's", async () => {
+    const code = "export default () => (globalThis.kept = new Uint8Array(40 << 20).fill(1)).length";
+    for (const isolation of ["run", "tenant"] as const) {
+      for (let i = 0; i < 3; i++) {
+        expect(valueOf(await fixture.run(code, { isolation }))).toBe(40 << 20);
+      }
+    }
+  });
+
   it("of a warm instance is kept for the same program, and for no other", async () => {
     const code = "let n = 0; export default () => ++n";
     const warm = (parts: RunParts = {}, source = code) =>

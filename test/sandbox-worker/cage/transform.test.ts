@@ -7,14 +7,22 @@ describe("transformModule", () => {
     const source = "export default  1 ;// as is";
     expect(transformModule("main.js", "javascript", source, true)).toEqual({
       code: source,
+      leading: 0,
       map: null,
     });
   });
 
-  it("gives import.meta its url, and says which module is the entry", () => {
-    const source = "export default [import.meta.url, import.meta.main]";
-    const { code } = transformModule("lib/a.js", "javascript", source, false);
-    expect(code).toContain('["file:///lib/a.js", false]');
+  it("gives import.meta its url where a module asks for it, and moves no position", () => {
+    const source = "#!/usr/bin/env deno\nexport default [import.meta.url, import.meta.main]";
+    const { code, leading } = transformModule("lib/a.js", "javascript", source, false);
+    expect(code.slice(0, leading)).toContain('"file:///lib/a.js"');
+    expect(code.slice(leading)).toBe(source.replace("#!", "//"));
+  });
+
+  it("changes nothing of TypeScript but its types", () => {
+    const source = 'const once: string = "a";\nconsole.log(once, import.meta.url);';
+    const { code, leading } = transformModule("main.ts", "typescript", source, true);
+    expect(code.slice(leading)).toBe('const once = "a";\nconsole.log(once, import.meta.url);\n');
   });
 
   it("makes code of enums, namespaces and parameter properties", () => {
