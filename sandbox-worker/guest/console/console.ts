@@ -2,6 +2,7 @@ import { load } from "../lazy-modules.ts";
 import { ops } from "../ops.ts";
 import { withoutRuntimeFrames } from "../result/reduce-error.ts";
 import { onBoot } from "../run-state.ts";
+import { quickFormat } from "./quick-format.ts";
 import { formatTable } from "./table.ts";
 
 /** Spaces that one `console.group` moves its lines by. */
@@ -18,9 +19,7 @@ onBoot(() => {
 });
 
 function format(args: readonly unknown[]): string {
-  // Most lines are one text, which needs no inspector.
-  if (args.length === 1 && typeof args[0] === "string") return args[0];
-  return load.inspect().formatLine(args);
+  return quickFormat(args) ?? load.inspect().formatLine(args);
 }
 
 function write(level: string, text: string): void {

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { GuestHarness } from "../../support/guest-harness.ts";
+import { GuestHarness, valueOf } from "../../support/guest-harness.ts";
 
 let guest: GuestHarness;
 beforeAll(async () => {
@@ -61,6 +61,48 @@ describe("console", () => {
   ])("writes %s as people expect", async (args, text) => {
     expect(await textOf(`console.log(${args})`)).toBe(text);
   });
+
+  test.each([11, 23, 37, 51])(
+    "writes values made at random (%i) as the inspector does",
+    async (seed) => {
+      const code = `
+      let seed = ${seed};
+      const random = (n) => (seed = (seed * 1103515245 + 12345) % 2147483648) % n;
+      const strings = ["", "a", "it's", 'say "x"', "back\\\\slash", "line\\nbreak", "tick\`", "ünï", "\\u0007", "日本", "x".repeat(30), "%s", "a b", "\\u00a0", "\\u00ad", "😀"];
+      const keys = ["a", "b1", "_c", "$d", "e-f", "ü", "7", "constructor", "__proto__", "length", "long_key_of_an_object"];
+      const makeObject = (depth) => {
+        const object = random(9) === 0 ? Object.create(null) : {};
+        for (let i = random(8); i > 0; i--) {
+          const value = make(depth + 1);
+          Object.defineProperty(object, keys[random(keys.length)], { value, enumerable: random(30) > 0, configurable: true });
+        }
+        if (random(40) === 0) object[Symbol("s")] = 1;
+        return object;
+      };
+      const make = (depth) => {
+        switch (random(depth > 3 ? 8 : 13)) {
+          case 0: return strings[random(strings.length)];
+          case 1: return random(1e6) / 8;
+          case 2: return -0;
+          case 3: return null;
+          case 4: return undefined;
+          case 5: return 10n ** BigInt(random(20));
+          case 6: return random(2) === 0;
+          case 7: return random(9) === 0 ? () => {} : NaN;
+          case 8: case 9: return Array.from({ length: random(9) }, () => make(depth + 1));
+          case 10: return random(3) === 0 ? [, 1] : Object.assign([1], random(4) === 0 ? { extra: 1 } : {});
+          default: return makeObject(depth);
+        }
+      };
+      const values = Array.from({ length: 4000 }, () => make(0)).filter((value) => typeof value !== "string");
+      for (const value of values) console.log(value);
+      export default values.map((value) => Deno.inspect(value));`;
+      const { end, lines } = await guest.run(code, { boot: { resultBytes: 1 << 24 } });
+      const inspected = valueOf(end) as string[];
+      expect(inspected.length).toBeGreaterThan(3000);
+      expect(lines.map(({ text }) => text)).toEqual(inspected);
+    },
+  );
 
   test("shows large values as Node does", async () => {
     const value = {
