@@ -29,16 +29,20 @@ export interface GuestBuild {
  */
 export async function buildGuest(folder: string): Promise<GuestBuild> {
   const bundle = await bundleGuest();
-  const version = createHash("sha256").update(bundle).digest("hex").slice(0, 16);
+  const version = hashOf(bundle);
   await mkdir(folder, { recursive: true });
   const bundlePath = path.join(folder, `guest-${version}.js`);
   if (!(await exists(bundlePath))) await writeWhole(bundlePath, bundle);
   // The cache is V8's own, and of no use to another build of it.
-  const cachePath = path.join(folder, `guest-${version}-${process.versions.v8}.cache`);
+  const maker = hashOf(await readFile(CACHE_MAKER, "utf8"));
+  const cachePath = path.join(folder, `guest-${version}-${maker}-${process.versions.v8}.cache`);
   if (await exists(cachePath)) return { bundlePath, cachePath, version };
   const made = await makeCache(bundlePath, cachePath);
   return { bundlePath, cachePath: made ? cachePath : null, version };
 }
+
+const hashOf = (text: string): string =>
+  createHash("sha256").update(text).digest("hex").slice(0, 16);
 
 async function bundleGuest(): Promise<string> {
   const { outputFiles } = await build({

@@ -1,25 +1,36 @@
 /**
- * Makes V8's code cache of the guest runtime: `guest-cache.ts <bundle> <cache>`, in a process of
- * its own, since what it runs to learn which functions are needed is the bundle itself.
+ * Makes V8's code cache of the guest runtime: `guest-cache.ts <bundle> <cache>`.
  *
- * The cache is taken after the bundle has started and served one small run, so that it holds the
- * functions which every isolate needs: compiled at load alone, V8 leaves them out, and each fresh
- * isolate compiles them again (measured: 1.9 ms against 0.8 ms for the bundle's start). Node's own
- * V8 makes it, since isolated-vm can only cache what it has not run yet; both are the same V8.
+ * The cache of a script that has run holds the functions that ran, so that no isolate compiles
+ * them again; isolated-vm makes one only before. Hence a context of Node's own, in a process of its
+ * own, and in it a program that does what most programs do: it writes to the console, fails,
+ * waits, and returns values that need tags. Rarely used parts are left out: every function in the
+ * cache is read by every fresh isolate.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import vm from "node:vm";
 
 import { GUEST_FILENAME } from "./build-guest.ts";
-import type { GuestBoot, GuestEntry, HostOps } from "./guest/host-ops.ts";
+import type { GuestBoot, HostOps } from "./guest/host-ops.ts";
 
 const [bundlePath, cachePath] = process.argv.slice(2);
 if (bundlePath === undefined || cachePath === undefined) {
   throw new Error("Cannot make a code cache: needs the paths of the bundle and the cache");
 }
 
-/** What a host says that has nothing to do: the functions behind every op are still compiled. */
-const IDLE_OPS: HostOps = {
+const PROGRAM = `({
+  default: async (input, ctx) => {
+    console.log("text", input.a, { list: [1, "b"] });
+    console.error("%s: %o", "inspected", new Map([[1, new Error("shown")]]), Array.from({ length: 40 }, (_, i) => i));
+    setTimeout(() => {}, 1);
+    await Promise.resolve(ctx.runId);
+    return { json: [1, "two", null, true], date: new Date(0), map: new Map([[1, 2]]), set: new Set([3n]), none: undefined };
+  },
+})`;
+
+/** Ops that do nothing, in the number and with the answers that let a program go on. */
+const ended = Promise.withResolvers<void>();
+const ops: HostOps = {
   log: () => {},
   timerStart: () => true,
   timerCancel: () => {},
@@ -27,36 +38,35 @@ const IDLE_OPS: HostOps = {
   random: (length) => "\0".repeat(length),
   urlParse: () => null,
   urlSet: () => null,
-  textDecode: () => "",
-  textLabel: () => "utf-8",
+  textDecode: () => null,
+  textLabel: () => null,
   fetchStart: () => false,
   fetchCancel: () => {},
   cryptoStart: () => false,
-  settle: () => {},
-  overflow: () => {},
-  fail: () => {},
+  settle: () => ended.resolve(),
+  fail: (name, message) =>
+    ended.reject(new Error(`Cannot exercise the runtime: ${name}: ${message}`)),
+  overflow: () => ended.reject(new Error("Cannot exercise the runtime: its result was too large")),
 };
 
-const BOOT: GuestBoot = {
+const boot: GuestBoot = {
   env: {},
   net: [],
-  runId: "run_cache",
+  runId: "run_0",
   versions: { bulkhead: "", v8: "", typescript: "" },
   request: null,
-  resultBytes: 1024,
+  resultBytes: 1 << 20,
 };
 
 const script = new vm.Script(await readFile(bundlePath, "utf8"), { filename: GUEST_FILENAME });
-const realm = Object.fromEntries(
-  Object.entries(IDLE_OPS).map(([name, op]) => [`__op_${name}`, op] as const),
+const context = vm.createContext(
+  Object.fromEntries(Object.entries(ops).map(([name, op]) => [`__op_${name}`, op as unknown])),
 );
-const context = vm.createContext(realm);
 script.runInContext(context);
-const entry = (context as { __bulkhead_entry: GuestEntry }).__bulkhead_entry;
-entry("boot", JSON.stringify(BOOT));
-const program = vm.runInContext(
-  "({ default: (input) => { console.log('a', input); return { list: [1, 'b', null, true] }; } })",
-  context,
-) as object;
+const { __bulkhead_entry: entry } = context as { __bulkhead_entry: (...args: unknown[]) => void };
+const program: unknown = vm.runInContext(PROGRAM, context);
+entry("boot", JSON.stringify(boot));
 entry("main", program, '{"a":1}');
+await ended.promise;
+entry("threw", vm.runInContext(`new TypeError("thrown", { cause: "why" })`, context));
 await writeFile(cachePath, script.createCachedData());

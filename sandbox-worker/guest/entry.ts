@@ -1,10 +1,10 @@
 import { deliver } from "./deliveries.ts";
-import type { GuestEntry } from "./host-ops.ts";
+import type { GuestEntry, Primitive } from "./host-ops.ts";
 import { failCurrent } from "./outcome.ts";
 import { idleCheck, IDLE_CHECK_TIMER } from "./pending.ts";
 import { runMain } from "./run-main.ts";
 import { beginRun } from "./run-state.ts";
-import { reportUncaught } from "./uncaught.ts";
+import { reportRejection, reportUncaught } from "./uncaught.ts";
 import { timerDue } from "./web/timers.ts";
 
 function dispatch(kind: string, a: unknown, b: unknown, c: unknown): void {
@@ -15,6 +15,8 @@ function dispatch(kind: string, a: unknown, b: unknown, c: unknown): void {
       return runMain(a as object, b as string | null);
     case "threw":
       return failCurrent(a);
+    case "rejected":
+      return reportRejection(a as string | null, b as Primitive);
     case "timer":
       return a === IDLE_CHECK_TIMER ? idleCheck() : timerDue(a as number);
     default:

@@ -131,6 +131,9 @@ export interface GuestBoot {
   readonly resultBytes: number;
 }
 
+/** What crosses as it is. */
+export type Primitive = string | number | boolean | null | undefined;
+
 /** How the cage calls into the guest runtime. Every call is under the run's time limit. */
 export interface GuestEntry {
   /** Before the tenant's code is evaluated: env, permissions, the run's id. */
@@ -143,6 +146,12 @@ export interface GuestEntry {
   (kind: "fetchEnd", id: number): void;
   (kind: "fetchFailure", id: number, failureKind: string, message: string): void;
   (kind: "crypto", id: number, ok: boolean, json: string): void;
+  /**
+   * A promise was rejected and nobody took it: listeners of `unhandledrejection` hear of it, and
+   * where none prevents it, the run fails. The host has no more of the reason than an error's text
+   * (`{"name", "message", "stack"}`), or a primitive.
+   */
+  (kind: "rejected", errorJson: string | null, primitive: Primitive): void;
   /** A module could not be evaluated: reduces what it threw, and fails the run. */
   (kind: "threw", thrown: unknown): void;
 }

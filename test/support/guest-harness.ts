@@ -1,3 +1,4 @@
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -68,8 +69,10 @@ export class GuestHarness {
   }
 
   static async open(): Promise<GuestHarness> {
-    const guest = await buildGuest(path.join(tmpdir(), "bulkhead-guest-tests"));
-    const { code, cache } = await readGuest(guest);
+    const folder = await mkdtemp(path.join(tmpdir(), "bulkhead-guest-"));
+    const { code, cache } = await buildGuest(folder)
+      .then(readGuest)
+      .finally(() => rm(folder, { recursive: true }));
     return new GuestHarness((isolate) =>
       isolate.compileScriptSync(code, {
         filename: GUEST_FILENAME,

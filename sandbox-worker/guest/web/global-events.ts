@@ -1,6 +1,6 @@
-import { offerUncaughtTo } from "../uncaught.ts";
+import { offerRejectionsTo, offerUncaughtTo } from "../uncaught.ts";
 import { EventTarget } from "./event-target.ts";
-import { ErrorEvent } from "./events.ts";
+import { ErrorEvent, PromiseRejectionEvent } from "./events.ts";
 
 /** The global object's listeners; its own methods call these, since it is no `EventTarget` by birth. */
 const target = new EventTarget();
@@ -24,4 +24,12 @@ offerUncaughtTo((error) => {
   } finally {
     isReporting = false;
   }
+});
+
+offerRejectionsTo((reason) => {
+  const promise = Promise.reject(reason);
+  // This one is heard, by whoever listens here.
+  promise.catch(() => {});
+  const init = { cancelable: true, promise, reason };
+  return !target.dispatchEvent(new PromiseRejectionEvent("unhandledrejection", init));
 });
