@@ -70,9 +70,14 @@ export class GuestHarness {
 
   static async open(): Promise<GuestHarness> {
     const folder = await mkdtemp(path.join(tmpdir(), "bulkhead-guest-"));
-    const { code, cache } = await buildGuest(folder)
-      .then(readGuest)
-      .finally(() => rm(folder, { recursive: true }));
+    try {
+      return GuestHarness.#of(await readGuest(await buildGuest(folder)));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  static #of({ code, cache }: Awaited<ReturnType<typeof readGuest>>): GuestHarness {
     return new GuestHarness((isolate) =>
       isolate.compileScriptSync(code, {
         filename: GUEST_FILENAME,
