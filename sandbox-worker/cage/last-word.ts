@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
-import { isMainThread } from "node:worker_threads";
+import { setFlagsFromString } from "node:v8";
+import { runInThisContext } from "node:vm";
 
 import type { WatchdogWord } from "../frames.ts";
 
@@ -21,8 +22,8 @@ export function dieWith(word: WatchdogWord): never {
 /** Ends this process at once: `process.exit` would wait for a thread that may never come back. */
 export function die(): never {
   process.kill(process.pid, "SIGKILL");
-  // The kernel shields process 1 of a namespace from itself. A supervisor that makes a cage one
-  // kills it at its last word, and need not be waited for by more than a sleep.
-  if (isMainThread) process.exit(1);
-  for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  // The kernel shields process 1 of a namespace, as a cage may be, from every signal that it sends
+  // itself, but not from a fault of its own; V8's breakpoint is one, in any thread.
+  setFlagsFromString("--allow-natives-syntax");
+  return runInThisContext("%SystemBreak()") as never;
 }
