@@ -8,6 +8,7 @@ import { parseSignature, SIGNATURE_HEADER } from "../../protocol/signature.ts";
 import {
   bearer,
   ended,
+  endless,
   executorResult,
   linesOf,
   newKey,
@@ -15,7 +16,6 @@ import {
   playExecutors,
   postRun,
   problemOf,
-  unfinishedBody,
 } from "./support.ts";
 
 afterEach(() => {
@@ -183,34 +183,32 @@ describe("an executor that is lost under a run", () => {
 describe("an executor that is silent", () => {
   it("before it took the run gives 504, and is let go", async () => {
     const { key } = await newKey();
-    let gone: Promise<unknown> | undefined;
-    playExecutors(({ signal }) => {
-      const { promise, reject } = Promise.withResolvers<Response>();
-      signal?.addEventListener("abort", () => reject(new Error("aborted")));
-      gone = promise.catch(() => null);
-      return promise;
-    });
+    let wasLetGo = false;
+    playExecutors(
+      ({ signal }) =>
+        new Promise<Response>((_, reject) => {
+          signal?.addEventListener("abort", () => {
+            wasLetGo = true;
+            reject(new Error("aborted"));
+          });
+        }),
+    );
     const run = appWith({ EXECUTOR_TIMEOUT_MS: "100" });
-    const response = await run(key);
-    expect(await problemOf(response)).toMatchObject({
+    expect(await problemOf(await run(key))).toMatchObject({
       code: "executor_timeout",
       status: 504,
       detail: "Cannot get an answer from the isolate lane within 100 ms",
     });
-    expect(await gone).toBeNull();
+    expect(wasLetGo).toBe(true);
   });
 
   it("while the run goes on gives 504, and the run is abandoned", async () => {
     const { key } = await newKey();
-    let abandoned: Promise<null> | undefined;
-    playExecutors(({ signal }) => {
-      const body = unfinishedBody(signal);
-      abandoned = body.abandoned;
-      return body.response;
-    });
+    const { answer, wasAbandoned } = endless();
+    playExecutors(answer);
     const run = appWith({ EXECUTOR_TIMEOUT_MS: "100" });
     expect(await problemOf(await run(key))).toMatchObject({ code: "executor_timeout" });
-    expect(await abandoned).toBeNull();
+    expect(wasAbandoned()).toBe(true);
   });
 });
 

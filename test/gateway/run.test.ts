@@ -266,9 +266,9 @@ describe("concurrency", () => {
   it("holds while a run is under way", async () => {
     const { tenant, key } = await newKey();
     await setOverrides(tenant, { maxConcurrent: 1 });
-    const end = Promise.withResolvers<null>();
+    let isOver = false;
     const seen = playExecutors(async (request) => {
-      await end.promise;
+      await vi.waitUntil(() => isOver, 5_000);
       return ended()(request);
     });
     const first = postRun(key);
@@ -282,7 +282,7 @@ describe("concurrency", () => {
     });
     expect(second.headers.get("Retry-After")).toBe("1");
 
-    end.resolve(null);
+    isOver = true;
     expect((await first).status).toBe(200);
     expect((await postRun(key)).status).toBe(200);
   });

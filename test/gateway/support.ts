@@ -114,24 +114,29 @@ export function playExecutors(...answers: readonly (Answer | Error)[]): readonly
   return seen;
 }
 
-/** A body that says `lines` and then nothing more until it is abandoned. */
-export function unfinishedBody(
-  signal: AbortSignal | null,
-  ...lines: readonly RunLine[]
-): { readonly response: Response; readonly abandoned: Promise<null> } {
-  const abandoned = Promise.withResolvers<null>();
-  const body = new ReadableStream<Uint8Array>({
-    start(controller) {
-      const encoder = new TextEncoder();
-      for (const line of lines) controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
-      signal?.addEventListener("abort", () => {
-        controller.error(new Error("aborted"));
-        abandoned.resolve(null);
-      });
-    },
-    cancel: () => abandoned.resolve(null),
-  });
-  return { response: new Response(body), abandoned: abandoned.promise };
+/** A run that says `lines` and then nothing more until it is abandoned. */
+export function endless(...lines: readonly RunLine[]): {
+  readonly answer: Answer;
+  readonly wasAbandoned: () => boolean;
+} {
+  let abandoned = false;
+  const answer: Answer = ({ signal }) => {
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        const encoder = new TextEncoder();
+        for (const line of lines) controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
+        signal?.addEventListener("abort", () => {
+          abandoned = true;
+          controller.error(new Error("aborted"));
+        });
+      },
+      cancel() {
+        abandoned = true;
+      },
+    });
+    return new Response(body);
+  };
+  return { answer, wasAbandoned: () => abandoned };
 }
 
 export interface ProblemBody {
