@@ -59,7 +59,10 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** Cuts a byte stream into frames, whatever the chunks it arrives in. */
+/**
+ * Cuts a byte stream into frames, whatever the chunks it arrives in. A payload is a view of what
+ * arrived: whoever keeps it for longer than a moment copies it, or keeps its whole chunk.
+ */
 export class FrameReader {
   #chunks: Buffer[] = [];
   #bytes = 0;
@@ -89,7 +92,10 @@ export class FrameReader {
     }
   }
 
+  /** A single chunk is left as it is: copied for each of its frames, it would cost its square. */
   #joined(): Buffer {
+    const [first] = this.#chunks;
+    if (first !== undefined && this.#chunks.length === 1) return first;
     const joined = Buffer.concat(this.#chunks);
     this.#chunks = [joined];
     return joined;

@@ -30,7 +30,7 @@ export class KeptOutput {
   push(json: Buffer): boolean {
     if (this.#bytes + json.byteLength > this.#maxBytes) return false;
     this.#bytes += json.byteLength;
-    this.#lines.push(json);
+    this.#lines.push(Buffer.from(json));
     return true;
   }
 
