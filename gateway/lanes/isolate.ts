@@ -76,16 +76,25 @@ export class IsolateLane {
    * Hands a run to the least busy executor that takes it.
    *
    * An executor answers 200 before any of the run's code starts, so what fails before has started
-   * nothing and may go to another.
+   * nothing and may go to another. Once `clientLeft` aborts, the run ends and nobody else is asked.
    */
-  async start(order: RunOrder, work: RunWork): Promise<Result<StartedRun>> {
+  async start(
+    order: RunOrder,
+    work: RunWork,
+    clientLeft: AbortSignal,
+  ): Promise<Result<StartedRun>> {
     const body = encoder.encode(`${JSON.stringify(order)}\n${JSON.stringify(work)}`);
     const totalMs = totalBoundMs(order.caps.wallMs);
     const watchdog = new Watchdog({ silenceMs: this.#silenceMs, totalMs });
+    const signal = AbortSignal.any([watchdog.signal, clientLeft]);
     let failed: Attempt | undefined;
     for (const executor of this.#pool.inOrder(Date.now())) {
-      const attempt = await this.#attempt(executor, body, watchdog.signal);
+      const attempt = await this.#attempt(executor, body, signal);
       if (attempt.kind === "taken") return ok(startedRun(executor, attempt.body, watchdog));
+      if (clientLeft.aborted) {
+        failed = { kind: "unreachable", reason: "its client has left" };
+        break;
+      }
       if (watchdog.passed !== undefined) {
         const limitMs = watchdog.passed;
         return fail({ code: "executor_timeout", lane: "isolate", limitMs });

@@ -188,7 +188,7 @@ async function runIsolate(
   const settle = (end: Pick<Settlement, "cpuMs" | "wallMs" | "refunded">): void =>
     gate.settle(tenant, { runId, keyId, lane: "isolate", ...end }, c.executionCtx);
 
-  const started = await isolates.start(order, plan.work);
+  const started = await isolates.start(order, plan.work, c.req.raw.signal);
   if (!started.ok) {
     settle({ cpuMs: 0, wallMs: 0, refunded: true });
     throw new FailureError(started.failure);

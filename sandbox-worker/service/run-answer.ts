@@ -36,8 +36,9 @@ export function answerRefusal(response: ServerResponse, refusal: Refusal): void 
 }
 
 /**
- * A run's answer as NDJSON: events as they come where they are wanted, then its end. A run without
- * events is one write. What a slow reader leaves here is bounded by the run's own output cap.
+ * A run's answer as NDJSON: its head before the first statement runs, so that a gateway that lost
+ * the connection knows whether one may have; events as they come where they are wanted; its end.
+ * What a slow reader leaves here is bounded by the run's own output cap.
  */
 export class RunAnswer implements PoolRunListener {
   readonly #response: ServerResponse;
@@ -50,6 +51,7 @@ export class RunAnswer implements PoolRunListener {
 
   started(queueMs: number): void {
     if (this.#streams) this.#line(JSON.stringify({ event: { type: "started", queueMs } }));
+    else if (this.#head()) this.#response.flushHeaders();
   }
 
   console(json: Buffer): void {
@@ -77,9 +79,15 @@ export class RunAnswer implements PoolRunListener {
   }
 
   #line(json: string): void {
-    const response = this.#response;
-    if (!response.headersSent) response.writeHead(200, { "Content-Type": RUN_CONTENT_TYPE });
-    response.write(`${json}\n`);
+    this.#head();
+    this.#response.write(`${json}\n`);
+  }
+
+  /** Whether the head was still to be written. */
+  #head(): boolean {
+    if (this.#response.headersSent) return false;
+    this.#response.writeHead(200, { "Content-Type": RUN_CONTENT_TYPE });
+    return true;
   }
 
   #last(line: unknown): void {
