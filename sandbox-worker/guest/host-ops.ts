@@ -104,6 +104,9 @@ export interface GuestKey {
   readonly material: string;
 }
 
+/** What a `GuestFetch` may hold at most; a host takes more for a broken peer. Characters, but `headers`. */
+export const GUEST_FETCH_MAX = { method: 64, url: 65_536, headers: 1_000 } as const;
+
 export interface GuestFetch {
   readonly method: string;
   readonly url: string;

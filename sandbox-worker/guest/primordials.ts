@@ -10,7 +10,7 @@ type Uncurried<Fn> = Fn extends (this: infer This, ...args: infer Args) => infer
 const { bind, call } = Function.prototype;
 
 /** Turns a method into a function of its `this`, which no later change of prototypes reaches. */
-export function uncurryThis<This, Args extends unknown[], Result>(
+function uncurryThis<This, Args extends unknown[], Result>(
   method: (this: This, ...args: Args) => Result,
 ): (self: This, ...args: Args) => Result {
   return bind.call(call, method) as Uncurried<typeof method>;

@@ -26,7 +26,7 @@ import { reduceError } from "./reduce-error.ts";
 import { ownToJson } from "./to-json.ts";
 
 /** Levels of a result. Above, common JSON readers give up; a cycle costs no level, it is a `ref`. */
-export const RESULT_DEPTH_MAX = 500;
+const RESULT_DEPTH_MAX = 500;
 
 export type EncodedResult =
   | { readonly kind: "encoded"; readonly encoding: "json" | "tagged"; readonly json: string }

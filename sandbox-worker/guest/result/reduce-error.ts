@@ -17,11 +17,11 @@ export interface ReducedError {
 }
 
 /** Characters kept of a name or a message. A program may throw a whole document. */
-export const ERROR_TEXT_MAX = 2_000;
+const ERROR_TEXT_MAX = 2_000;
 /** Characters kept of a stack, causes included: ten frames of long names and five causes fit. */
-export const ERROR_STACK_MAX = 16_000;
+const ERROR_STACK_MAX = 16_000;
 /** Causes shown below an error; a chain may be a cycle. */
-export const ERROR_CAUSES_MAX = 5;
+const ERROR_CAUSES_MAX = 5;
 
 /** The name this bundle is compiled under: its frames say nothing to a tenant. */
 const RUNTIME_FILE = "bulkhead:runtime";

@@ -1,6 +1,7 @@
 import { isHostGranted, parseNetPattern } from "../../../protocol/net-permission.ts";
 import { onDelivery } from "../deliveries.ts";
 import { NotCapable } from "../deno-errors.ts";
+import { GUEST_FETCH_MAX } from "../host-ops.ts";
 import { load } from "../lazy-modules.ts";
 import { ops } from "../ops.ts";
 import { beginPending, endPending } from "../pending.ts";
@@ -40,6 +41,7 @@ export async function fetch(
 ): Promise<Response> {
   const request = new Request(input, init);
   request.signal.throwIfAborted();
+  checkSize(request);
   checkGranted(request.url);
   const body = await bodyBytes(takeRequestBody(request));
   request.signal.throwIfAborted();
@@ -61,6 +63,16 @@ export async function fetch(
     fetching.set(id, { incoming, resolve, reject, stopFollowing });
     beginPending();
   });
+}
+
+function checkSize({ method, url, headers }: Request): void {
+  const sizes = { method: method.length, url: url.length, headers: headerEntries(headers).length };
+  for (const part of ["method", "url", "headers"] as const) {
+    if (sizes[part] <= GUEST_FETCH_MAX[part]) continue;
+    throw new TypeError(
+      `Cannot fetch: the request's ${part} has a length of ${sizes[part]}, at most ${GUEST_FETCH_MAX[part]} is sent`,
+    );
+  }
 }
 
 /** Whether the run may reach the host of `url`; says so to the program where it may not. */

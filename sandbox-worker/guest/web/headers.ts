@@ -11,6 +11,8 @@ let access: { entries(headers: Headers): Entry[]; freeze(headers: Headers): void
 /** Header fields. Names are without case; what is set twice is joined, but for `Set-Cookie`. */
 export class Headers {
   #entries: Entry[] = [];
+  /** Null when something has changed since it was made. */
+  #sortedEntries: readonly Entry[] | null = null;
   #isFrozen = false;
 
   constructor(init?: unknown) {
@@ -63,11 +65,11 @@ export class Headers {
     for (const [name, value] of this) each.call(self, value, name, this);
   }
   *entries(): IterableIterator<Entry> {
-    // Sorted anew at each step, since the list may change while it is walked.
+    // Asked for anew at each step, since the list may change while it is walked.
     for (let i = 0; ; i++) {
       const entry = this.#sorted()[i];
       if (entry === undefined) return;
-      yield entry;
+      yield [entry[0], entry[1]];
     }
   }
   *keys(): IterableIterator<string> {
@@ -83,22 +85,32 @@ export class Headers {
   #values(key: string): string[] {
     return this.#entries.filter((entry) => entry[0] === key).map((entry) => entry[1]);
   }
-  #sorted(): Entry[] {
-    const names = [...new Set(this.#entries.map(([name]) => name))].sort();
-    return names.flatMap((name): Entry[] =>
-      name === "set-cookie"
-        ? this.#values(name).map((value) => [name, value])
-        : [[name, this.#values(name).join(", ")]],
-    );
+  #sorted(): readonly Entry[] {
+    this.#sortedEntries ??= sortEntries(this.#entries);
+    return this.#sortedEntries;
   }
   #writable(name: unknown): string {
     const key = toName(name);
     if (this.#isFrozen) throw new TypeError("Cannot change these headers: they are immutable");
+    this.#sortedEntries = null;
     return key;
   }
   get [Symbol.toStringTag](): string {
     return "Headers";
   }
+}
+
+function sortEntries(entries: readonly Entry[]): readonly Entry[] {
+  const joined = new Map<string, string[]>();
+  for (const [name, value] of entries) {
+    const values = joined.get(name);
+    if (values === undefined) joined.set(name, [value]);
+    else values.push(value);
+  }
+  const names = [...joined].sort(([one], [other]) => (one < other ? -1 : 1));
+  return names.flatMap(([name, values]): Entry[] =>
+    name === "set-cookie" ? values.map((value) => [name, value]) : [[name, values.join(", ")]],
+  );
 }
 
 function toName(name: unknown): string {

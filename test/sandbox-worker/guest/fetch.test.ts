@@ -212,6 +212,20 @@ describe("fetch", () => {
     ).toBe(name);
   });
 
+  test.each([
+    [`{ method: "M".repeat(64) }`, `{ method: "M".repeat(65) }`],
+    [
+      `{ headers: Array.from({ length: 1000 }, (_, i) => ["k" + i, "v"]) }`,
+      `{ headers: Array.from({ length: 1001 }, (_, i) => ["k" + i, "v"]) }`,
+    ],
+    [`{}, "a".repeat(65_536 - 18)`, `{}, "a".repeat(65_537 - 18)`],
+  ])("sends %s, and not %s", async (sent, refused) => {
+    const body = `
+      const get = (init, path = "") => fetch("https://a.example/" + path, init).then((response) => response.status, (error) => error.name);
+      return [await get(${sent}), await get(${refused})];`;
+    expect(await guest.returned(body, host(answer()))).toEqual([200, "TypeError"]);
+  });
+
   test("is aborted before it starts, while it waits, and amid the body", async () => {
     const cancelled: number[] = [];
     const body = `
