@@ -1,4 +1,6 @@
-import { openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { readdirSync, readFileSync, readSync } from "node:fs";
+
+import { openOrNull } from "./proc-file.ts";
 
 const TASKS = "/proc/self/task";
 /** As the kernel shows the name of a thread of the pool; set by the thread itself, once it runs. */
@@ -66,14 +68,6 @@ function nameOf(tid: string): string {
   } catch {
     // Gone since it was listed.
     return "";
-  }
-}
-
-function openOrNull(path: string): number | null {
-  try {
-    return openSync(path, "r");
-  } catch {
-    return null;
   }
 }
 

@@ -1,10 +1,18 @@
 import type ivm from "isolated-vm";
 
 import type { RunWork, Unlinkable } from "../../protocol/sandbox-api.ts";
-import { decodeSpecifier, type CompiledModule, type ModuleCache } from "./module-cache.ts";
+import {
+  decodeSpecifier,
+  isTooDeep,
+  type CompiledModule,
+  type ModuleCache,
+} from "./module-cache.ts";
 import type { Realm } from "./realm.ts";
 import { moduleUrl, importPosition, resolveSpecifier } from "./specifier.ts";
 import { kindOf, SourceError } from "./transform.ts";
+
+/** Characters of a specifier that are told: it is a name, or a mistake. */
+const SPECIFIER_MAX = 512;
 
 /** A run's modules by URL, for positions in stacks. */
 export type ModulesByUrl = ReadonlyMap<string, CompiledModule>;
@@ -47,28 +55,29 @@ export function linkGraph(cache: ModuleCache, realm: Realm, work: RunWork): Link
   const byModule = new Map<ivm.Module, CompiledModule>();
   const byPath = new Map<string, CompiledModule>();
 
+  const unread: CompiledModule[] = [];
+
   const compile = (path: string, importer: CompiledModule | null): CompiledModule => {
     const known = byPath.get(path);
     if (known !== undefined) return known;
     const source = work.modules[path] ?? "";
     const kind = kindOf(path) ?? (importer === null ? work.language : null);
     if (kind === null) {
-      throw new LinkProblem({
-        kind: "failed",
-        name: "TypeError",
-        message: `Cannot import "${moduleUrl(path)}": its extension names no kind of module`,
-        place: null,
-        modules: byUrl,
-      });
+      const message = `Cannot import "${moduleUrl(path)}": its extension names no kind of module`;
+      throw problem("TypeError", message, null);
     }
-    const compiled = cache.compile(realm.guest.isolate, path, kind, source, importer === null);
+    const { isolate } = realm.guest;
+    const compiled = cache.compile(isolate, path, kind, source, importer === null);
+    realm.own(compiled.module);
     byPath.set(path, compiled);
     byUrl.set(compiled.url, compiled);
     byModule.set(compiled.module, compiled);
-    realm.own(compiled.module);
-    for (const specifier of compiled.specifiers) reach(specifier, compiled);
+    unread.push(compiled);
     return compiled;
   };
+
+  const problem = (name: string, message: string, place: string | null): LinkProblem =>
+    new LinkProblem({ kind: "failed", name, message, place, modules: byUrl });
 
   const reach = (specifier: string, importer: CompiledModule): CompiledModule => {
     const resolved = resolveSpecifier(specifier, importer.path, work.modules);
@@ -78,24 +87,22 @@ export function linkGraph(cache: ModuleCache, realm: Realm, work: RunWork): Link
       case "foreign":
         throw new LinkProblem({
           kind: "unlinkable",
-          unlinkable: { specifier, importer: importer.path },
+          unlinkable: { specifier: specifier.slice(0, SPECIFIER_MAX), importer: importer.path },
         });
       case "missing": {
         const { line, column } = importPosition(importer.source, specifier);
         const hint = resolved.near === null ? "" : `; did you mean "${resolved.near}"?`;
-        throw new LinkProblem({
-          kind: "failed",
-          name: "TypeError",
-          message: `Cannot find module "${resolved.url}"${hint}`,
-          place: `${importer.url}:${line}:${column}`,
-          modules: byUrl,
-        });
+        const message = `Cannot find module "${resolved.url}"${hint}`;
+        throw problem("TypeError", message, `${importer.url}:${line}:${column}`);
       }
     }
   };
 
   try {
     const entry = compile(work.entry, null);
+    for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
+      for (const specifier of next.specifiers) reach(specifier, next);
+    }
     entry.module.instantiateSync(realm.context, (garbled, referrer) => {
       const importer = byModule.get(referrer);
       if (importer === undefined) throw new TypeError("Cannot link: the importer is unknown");
@@ -109,7 +116,12 @@ export function linkGraph(cache: ModuleCache, realm: Realm, work: RunWork): Link
       const { name, message, place } = error;
       return { kind: "failed", name, message, place, modules: byUrl };
     }
-    const { name, message } = error instanceof Error ? error : new SyntaxError(String(error));
+    if (!(error instanceof Error)) throw error;
+    const { name, message } = error;
+    if (isTooDeep(error)) {
+      const why = "Cannot link the modules: their imports lead too deep";
+      return { kind: "failed", name, message: why, place: null, modules: byUrl };
+    }
     return { kind: "failed", name, message, place: requestPlace(message, byUrl), modules: byUrl };
   }
 }

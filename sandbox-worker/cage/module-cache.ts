@@ -98,15 +98,25 @@ export class ModuleCache {
 
 type CompiledCode = ivm.Module & { readonly cachedData?: ivm.ExternalCopy<ArrayBuffer> };
 
+/** V8 gives up where its own stack ends. */
+export const isTooDeep = (error: Error): boolean =>
+  error.message.startsWith("Maximum call stack size exceeded");
+
 function compileCode(
   isolate: ivm.Isolate,
   { code, map }: Pick<CachedModule, "code" | "map">,
-  options: ivm.CompileModuleOptions,
+  options: ivm.CompileModuleOptions & { readonly filename: string },
 ): CompiledCode {
   try {
     return isolate.compileModuleSync(code, options);
   } catch (error) {
     if (!(error instanceof Error) || isolate.isDisposed) throw error;
+    if (isTooDeep(error)) {
+      throw new SourceError(
+        "Cannot compile the module: it is nested too deep",
+        `${options.filename}:1:1`,
+      );
+    }
     const { message, place } = splitPlace(error.message, (_, line, column) =>
       positionInSource({ map }, line, column),
     );

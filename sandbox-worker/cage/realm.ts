@@ -1,5 +1,6 @@
 import ivm from "isolated-vm";
 
+import type { Primitive } from "../guest/host-ops.ts";
 import type { GuestIsolate } from "./guest-isolate.ts";
 import type { ModulesByUrl } from "./link.ts";
 import { createOps, type RunOps } from "./ops/create-ops.ts";
@@ -28,13 +29,7 @@ interface Releasable {
 }
 
 /** Arguments that a guest entry may be called with; nothing else crosses. */
-export type EntryArgument =
-  | string
-  | number
-  | boolean
-  | null
-  | ivm.Copy<ArrayBuffer>
-  | ivm.Dereference<object>;
+export type EntryArgument = Primitive | ivm.Copy<ArrayBuffer> | ivm.Dereference<object>;
 
 /**
  * A context with the guest runtime in it, and the one way into it. Serves one run at a time; the

@@ -1,4 +1,6 @@
-import { openSync, readSync } from "node:fs";
+import { readSync } from "node:fs";
+
+import { openOrNull } from "./proc-file.ts";
 
 /**
  * Reads how much memory the process has resident; in bytes. From an open file, since this is asked
@@ -11,7 +13,7 @@ export class ResidentGauge {
   readonly #pageBytes: number;
 
   constructor() {
-    this.#file = openStatm();
+    this.#file = openOrNull("/proc/self/statm");
     const pages = this.#file === null ? 1 : this.#readPages(this.#file);
     this.#pageBytes = 2 ** Math.round(Math.log2(process.memoryUsage.rss() / pages));
   }
@@ -25,13 +27,5 @@ export class ResidentGauge {
   #readPages(file: number): number {
     const length = readSync(file, this.#text, 0, this.#text.byteLength, 0);
     return Number(this.#text.toString("latin1", 0, length).split(" ", 2)[1]);
-  }
-}
-
-function openStatm(): number | null {
-  try {
-    return openSync("/proc/self/statm", "r");
-  } catch {
-    return null;
   }
 }

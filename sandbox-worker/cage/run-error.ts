@@ -44,11 +44,15 @@ export function placedError(name: string, message: string, place: string | null)
   return { name, message: `${text} at ${place}`, stack: `${name}: ${text}\n    at ${place}` };
 }
 
+/** Where the host's own frames begin, below those of the guest. */
+const BOUNDARY = "\n    at (<isolated-vm boundary>)";
+
 /** What isolated-vm threw, as text: its copies of errors have text only, but a primitive is any. */
 export function textOfThrown(thrown: unknown): ErrorText {
-  if (thrown instanceof Error) {
-    const { name, message, stack } = thrown;
-    return { name, message, stack: stack ?? "" };
+  if (!(thrown instanceof Error)) {
+    return { name: "Error", message: `Uncaught ${String(thrown)}`, stack: "" };
   }
-  return { name: "Error", message: `Uncaught ${String(thrown)}`, stack: "" };
+  const { name, message, stack = "" } = thrown;
+  const [own = ""] = stack.split(BOUNDARY, 1);
+  return { name, message, stack: own };
 }

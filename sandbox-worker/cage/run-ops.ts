@@ -38,6 +38,7 @@ export class RunOpsState {
   readonly #timers: RunTimers;
   readonly #crypto: RunCrypto;
   readonly #clock: () => number;
+  readonly #later = new Set<NodeJS.Immediate>();
   #verdict: Verdict | null = null;
 
   constructor({ caps, stream }: RunStart, startedAtMs: number, sink: RunOpsSink) {
@@ -100,10 +101,20 @@ export class RunOpsState {
     this.output.push(consoleLine("error", text, this.#clock()));
   }
 
+  /** Does `work` when the event loop turns, unless the run has ended by then. */
+  later(work: () => void): void {
+    const immediate = setImmediate(() => {
+      this.#later.delete(immediate);
+      work();
+    });
+    this.#later.add(immediate);
+  }
+
   /** Stops everything under way; nothing more is delivered. */
   abort(): void {
     this.#timers.abort();
     this.fetches.abort();
     this.#crypto.abort();
+    for (const immediate of this.#later) clearImmediate(immediate);
   }
 }

@@ -3,7 +3,7 @@ import ivm from "isolated-vm";
 import type { Encoding, RunError, RunWork, Unlinkable } from "../../protocol/sandbox-api.ts";
 import type { CageEnd, RunStart } from "../cage-protocol.ts";
 import { Up } from "../frames.ts";
-import type { GuestBoot } from "../guest/host-ops.ts";
+import type { GuestBoot, Primitive } from "../guest/host-ops.ts";
 import { Evaluation } from "./evaluation.ts";
 import { linkGraph, type Linked, type ModulesByUrl } from "./link.ts";
 import type { ModuleCache } from "./module-cache.ts";
@@ -50,6 +50,13 @@ const TIMED_OUT = "Script execution timed out.";
 const TAKEN_AWAY = "Isolate was disposed during execution";
 /** What V8 throws where a buffer does not fit the isolate's memory. */
 const BUFFER_REFUSED = "Array buffer allocation failed";
+
+/** isolated-vm throws its copies of errors, or primitives; a big integer crosses as its digits. */
+function asPrimitive(thrown: unknown): Primitive {
+  if (typeof thrown === "bigint") return String(thrown);
+  if (typeof thrown === "string" || typeof thrown === "number") return thrown;
+  return typeof thrown === "boolean" || thrown === null ? thrown : undefined;
+}
 
 /**
  * One run, from its order to its end. Everything that a guest does happens inside `#bounded`;
@@ -227,11 +234,22 @@ export class Run {
       return this.#end({ outcome: this.#timeoutOutcome() });
     }
     const { verdict } = this.#ops;
-    const error = toRunError(text, this.#modules);
-    if (verdict === null) return this.#endFailed(error);
-    // The run has its result; what else went wrong is said where people look.
-    this.#ops.complain(`Uncaught (in promise) ${error.stack ?? `${error.name}: ${error.message}`}`);
-    this.#endAs(verdict);
+    if (verdict !== null) {
+      // The run has its result; what else went wrong is said where people look.
+      const { name, message, stack } = toRunError(text, this.#modules);
+      this.#ops.complain(`Uncaught (in promise) ${stack ?? `${name}: ${message}`}`);
+      return this.#endAs(verdict);
+    }
+    if (this.#evaluation !== null) return this.#endFailed(toRunError(text, this.#modules));
+    this.#ops.later(() => this.#rejected(thrown));
+  }
+
+  /** Tells the guest of a rejection that nobody took: its listeners may, else it fails the run. */
+  #rejected(thrown: unknown): void {
+    if (thrown instanceof Error) {
+      return this.#enter("rejected", JSON.stringify(textOfThrown(thrown)), null);
+    }
+    this.#enter("rejected", null, asPrimitive(thrown));
   }
 
   #endAs(verdict: Verdict): void {

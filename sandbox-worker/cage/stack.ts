@@ -23,7 +23,6 @@ const NATIVE_FRAME = /\((?:<anonymous>|native|index \d+)\)$|^\s+at (?:async )?<a
 export function mapStack(stack: string, mapPosition: MapPosition): string {
   const kept: string[] = [];
   for (const line of stack.slice(0, ERROR_STACK_MAX * 4).split("\n")) {
-    if (line.includes("(<isolated-vm boundary>)")) break;
     const mapped = FRAME.test(line) ? mapFrame(line, mapPosition) : line;
     if (mapped !== null) kept.push(mapped);
   }

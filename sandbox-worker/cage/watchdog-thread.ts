@@ -2,12 +2,13 @@
  * The watchdog's own thread: runs no guest code, only waits, reads clocks and, where a run is over
  * its time, kills the process with the main thread inside whatever it is stuck in.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { readSync } from "node:fs";
 import { workerData } from "node:worker_threads";
 
 import type { WatchdogWord } from "../frames.ts";
 import { CpuClock, processCpuMs } from "./cpu-clock.ts";
 import { dieWith } from "./last-word.ts";
+import { openOrNull } from "./proc-file.ts";
 import { ResidentGauge } from "./resident.ts";
 import { monotonicMs, PHASE_IDLE, PHASE_KILLING, WatchdogState } from "./watchdog-state.ts";
 
@@ -21,32 +22,28 @@ const LINGER_POLLS = 50;
 const IDLE_WINDOW_MS = 1_000;
 const IDLE_CPU_SHARE = 0.7;
 
+/** Asleep at so many polls in a row, the main thread is parked: no lock or back-off sleeps so long. */
+const PARKED_POLLS = 5;
+
 /** Numbers of `nanosleep` and `clock_nanosleep`. */
 const SLEEP_CALLS = process.arch === "arm64" ? ["101", "115"] : ["35", "230"];
 
 /**
- * Whether the main thread lies in a sleep. A guest has no way to sleep, and the host never does:
+ * Whether the main thread lies in a sleep, for good. A guest has no way to sleep, and the host never does:
  * isolated-vm parks the thread so, for ever, once V8 has run out of memory; its callback waits for
  * that very thread.
  */
 function parkedProbe(): () => boolean {
-  let file: number;
-  try {
-    // The main thread's id is the process's.
-    file = openSync(`/proc/self/task/${process.pid}/syscall`, "r");
-  } catch {
-    return () => false;
-  }
+  // The main thread's id is the process's.
+  const file = openOrNull(`/proc/self/task/${process.pid}/syscall`);
+  if (file === null) return () => false;
   const text = Buffer.alloc(8);
+  let asleepPolls = 0;
   return () => {
-    try {
-      const length = readSync(file, text, 0, text.byteLength, 0);
-      const [call = ""] = text.toString("latin1", 0, length).split(" ", 1);
-      return SLEEP_CALLS.includes(call);
-    } catch {
-      closeSync(file);
-      return false;
-    }
+    const length = readSync(file, text, 0, text.byteLength, 0);
+    const [call = ""] = text.toString("latin1", 0, length).split(" ", 1);
+    asleepPolls = SLEEP_CALLS.includes(call) ? asleepPolls + 1 : 0;
+    return asleepPolls >= PARKED_POLLS;
   };
 }
 

@@ -69,6 +69,10 @@ const PROGRAMS: readonly (readonly [family: string, code: string])[] = [
       "Promise.reject(new Proxy({}, { get() { for (;;); } })); return new Promise(() => setTimeout(() => {}, 1e5));",
     ),
   ],
+  [
+    "rejections that make rejections",
+    "addEventListener('unhandledrejection', (event) => { event.preventDefault(); Promise.reject(1); }); export default () => { Promise.reject(0); return new Promise(() => {}); };",
+  ],
   ["a looping Proxy thrown at the top", "throw new Proxy({}, { get() { for (;;); } });"],
   ["a looping getter thrown at the top", "throw { get stack() { for (;;); } };"],
   [

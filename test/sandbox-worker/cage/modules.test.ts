@@ -93,6 +93,35 @@ describe("a run's modules", () => {
     expect(end).toMatchObject({ outcome: "failed", started: false, error: { name, message } });
   });
 
+  it("nested too deep fail in words", async () => {
+    const code = `export default ${"(".repeat(2e5)}1${")".repeat(2e5)}`;
+    const { outcome, error } = await fixture.run(code, { language: "javascript" });
+    expect(outcome).toBe("failed");
+    expect(error?.message).toContain("too deep at file:///main.js:1:1");
+  });
+
+  it("nested too deep for the compiler of TypeScript cost the cage, not more", async () => {
+    const code = `export default ${"(".repeat(2e5)}1${")".repeat(2e5)}`;
+    expect(await fixture.runToAnyEnd(code)).toMatchObject({ how: "death", signal: "SIGSEGV" });
+    expect(valueOf(await fixture.run("export default 1"))).toBe(1);
+  });
+
+  it.each([1_000, 5_000])("in a chain of %i link, or are refused in words", async (length) => {
+    const modules = Object.fromEntries(
+      Array.from({ length }, (_, i) => [
+        `m${i}.js`,
+        i === length - 1 ? "export default 1;" : `export { default } from "./m${i + 1}.js";`,
+      ]),
+    );
+    const { error } = await fixture.run('export { default } from "./m0.js";', { modules });
+    expect(error?.message ?? "").not.toMatch(/stack/);
+  });
+
+  it("say no more of a foreign specifier than a name may be long", async () => {
+    const ended = await fixture.runToAnyEnd(`import "${"a".repeat(1e6)}";`);
+    expect(JSON.stringify(ended).length).toBeLessThan(1_000);
+  });
+
   it("that throw fail the run, with positions of the TypeScript as sent", async () => {
     const code = `interface Long {
   a: string;

@@ -92,6 +92,34 @@ describe("a run", () => {
     expect(end.valueJson).toContain("POST hello of mine");
   });
 
+  it("fails by a rejection that nobody took, unless a listener prevents it", async () => {
+    const reject = `const lost = async () => { throw new RangeError("lost"); };
+      export default async () => { void lost(); await new Promise((done) => setTimeout(done, 20)); return "late"; };`;
+    expect(await fixture.run(reject)).toMatchObject({
+      outcome: "failed",
+      error: {
+        name: "RangeError",
+        message: "lost",
+        stack: expect.stringContaining("main.ts:1:34"),
+      },
+    });
+    const listen = `addEventListener("unhandledrejection", (event) => {
+        event.preventDefault();
+        console.log(event.reason.name, event.reason.message);
+      });`;
+    const heard = await fixture.run(`${listen}\n${reject}`);
+    expect(valueOf(heard)).toBe("late");
+    expect(heard.stdout).toBe("RangeError lost\n");
+  });
+
+  it("says what was rejected after its result", async () => {
+    const end = await fixture.run(
+      'export default async () => { void Promise.reject("only text"); return 1; }',
+    );
+    expect(valueOf(end)).toBe(1);
+    expect(end.stderr).toContain("only text");
+  });
+
   it("knows the versions that it runs on", async () => {
     expect(await value("export default Deno.version")).toMatchObject({ v8: process.versions.v8 });
   });

@@ -33,11 +33,6 @@ describe("mapStack", () => {
     ]);
   });
 
-  it("ends where the host's part begins", () => {
-    const stack = "Error: no\n    at (<isolated-vm boundary>)\n    at f (file:///main.ts:1:1)";
-    expect(mapStack(stack, mapPosition)).toBe("Error: no");
-  });
-
   it("maps the place of an eval, and keeps lines that are no frames", () => {
     const stack =
       "Error: a\nb\n    at eval (eval at f (file:///main.ts:1:2), <anonymous>:1:1)\nCaused by: Error: c";
