@@ -92,9 +92,10 @@ function section(operation: Operation, origin: string): Html {
   </section>`;
 }
 
-function schemaLink(schema: unknown): Html | string {
+function schemaLink(schema: unknown): readonly (Html | string)[] {
+  if (Array.isArray(schema)) return schema.flatMap((one) => schemaLink(one));
   const name = Object.keys(NAMED_SCHEMAS).find((known) => NAMED_SCHEMAS[known] === schema);
-  return name === undefined ? "" : html` (<a href="#${name}">${name}</a>)`;
+  return name === undefined ? [] : [html` (<a href="#${name}">${name}</a>)`];
 }
 
 /** A line for a shell that does what the route does. */

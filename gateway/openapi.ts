@@ -36,7 +36,7 @@ export function openApiDocument(): Json {
 function operationObject(operation: Operation): Json {
   const { summary, description, access, body, answer, failures } = operation;
   const content = Object.entries(answer.content).map(
-    ([type, schema]) => [type, { schema: schemaRef(schema, "output") }] as const,
+    ([type, schema]) => [type, { schema: answerSchema(schema) }] as const,
   );
   return {
     summary,
@@ -111,6 +111,11 @@ const componentSchemas = (): Json =>
   );
 
 const isRequest = (name: string): boolean => name.endsWith("Request") || name === "TenantOverrides";
+
+function answerSchema(schema: z.ZodType | readonly z.ZodType[]): Json {
+  if (schema instanceof z.ZodType) return schemaRef(schema, "output");
+  return { anyOf: schema.map((one) => schemaRef(one, "output")) };
+}
 
 function schemaRef(schema: z.ZodType, io: "input" | "output"): Json {
   const named = Object.entries(NAMED_SCHEMAS).find(([, known]) => known === schema);

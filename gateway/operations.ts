@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import type { Failure } from "../protocol/failure.ts";
 import { BrowserRequest, ContainerRequest, ScriptRequest } from "../protocol/run-request.ts";
-import { RunEvent, RunResult } from "../protocol/run-result.ts";
+import { DryRunAnswer, RunEvent, RunResult } from "../protocol/run-result.ts";
 import { SandboxRuntimes } from "../protocol/sandbox-api.ts";
 import { LimitsAnswer, UsageAnswer } from "../protocol/tenant-answers.ts";
 import { KeyInfo, KeyRequest, MintedKey, TenantOverrides } from "../protocol/tenant.ts";
@@ -19,10 +19,10 @@ export interface Operation {
   readonly access: "key" | "admin" | "open";
   readonly query?: Readonly<Record<string, { readonly schema: z.ZodType; readonly means: string }>>;
   readonly body?: { readonly schema: z.ZodType; readonly example: unknown };
-  /** The answer when it went well, by content type; empty for none. */
+  /** The answer when it went well, by content type, one schema or several; empty for none. */
   readonly answer: {
     readonly status: 200 | 201 | 204;
-    readonly content: Readonly<Record<string, z.ZodType>>;
+    readonly content: Readonly<Record<string, z.ZodType | readonly z.ZodType[]>>;
   };
   readonly failures: readonly Code[];
 }
@@ -58,6 +58,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   RunRequest,
   RunResult,
   RunEvent,
+  DryRunAnswer,
   LimitsAnswer,
   UsageAnswer,
   SandboxRuntimes,
@@ -100,7 +101,7 @@ export const OPERATIONS: readonly Operation[] = [
     answer: {
       status: 200,
       content: {
-        "application/json": RunResult,
+        "application/json": [RunResult, DryRunAnswer],
         "text/event-stream": text,
         "application/x-ndjson": RunEvent,
       },

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import { Certainty, Lane, Outcome } from "./outcome.ts";
-import { ConsoleLine, Encoding, RunError, Truncation } from "./sandbox-api.ts";
+import { ConsoleLine, Encoding, Isolation, RunError, Truncation } from "./sandbox-api.ts";
 
 export const Route = z.strictObject({ lane: Lane, reason: z.string() });
 export type Route = z.infer<typeof Route>;
@@ -41,6 +41,21 @@ export const RunResult = z.strictObject({
   limits: z.record(z.string(), AppliedLimit),
 });
 export type RunResult = z.infer<typeof RunResult>;
+
+/** The answer of `POST /v1/run?dry_run=true`: what would happen. */
+export const DryRunAnswer = z.strictObject({
+  dryRun: z.literal(true),
+  lane: Lane,
+  route: Route,
+  isolation: Isolation,
+  limits: z.record(z.string(), AppliedLimit),
+  permissions: z.strictObject({ net: z.array(z.string()) }),
+  admission: z.strictObject({
+    admitted: z.boolean(),
+    problem: z.looseObject({ code: z.string(), detail: z.string() }).nullable(),
+  }),
+});
+export type DryRunAnswer = z.infer<typeof DryRunAnswer>;
 
 /** One event of a streamed run. Numbered from 1 without gaps; `done` comes once, last. */
 export const RunEvent = z.discriminatedUnion("type", [

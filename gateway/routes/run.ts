@@ -5,6 +5,7 @@ import type { LimitReport, Settlement } from "../../protocol/admission.ts";
 import { base32 } from "../../protocol/api-key.ts";
 import { type Failure, FailureError, toProblem } from "../../protocol/failure.ts";
 import { fail, ok, type Result } from "../../protocol/result.ts";
+import type { DryRunAnswer } from "../../protocol/run-result.ts";
 import type { RunOrder } from "../../protocol/sandbox-api.ts";
 import type { TenantPolicy } from "../../protocol/tenant.ts";
 import type { AppEnv } from "../app-env.ts";
@@ -151,14 +152,14 @@ const leaseMsOf = ({ caps }: IsolatePlan, { leaseMs }: Config): number =>
 function explanationOf(
   { routed, plan: { isolation, limits, net } }: PlannedRun,
   refusal: Failure | undefined,
-) {
+): DryRunAnswer {
   return {
     dryRun: true,
     lane: routed.lane,
     route: routed.route,
     isolation,
     limits,
-    permissions: { net },
+    permissions: { net: [...net] },
     admission: {
       admitted: refusal === undefined,
       problem: refusal === undefined ? null : toProblem(refusal),

@@ -14,6 +14,7 @@ import {
   postRun,
   problemOf,
   setOverrides,
+  textOf,
 } from "./support.ts";
 
 afterEach(() => {
@@ -36,7 +37,7 @@ describe("as NDJSON", () => {
     const response = await postRun(key, SCRIPT, NDJSON);
 
     expect(response.headers.get("Content-Type")).toBe("application/x-ndjson; charset=utf-8");
-    const text = await response.text();
+    const text = await textOf(response);
     const events = text
       .split("\n")
       .filter((line) => line !== "")
@@ -54,7 +55,7 @@ describe("as NDJSON", () => {
   it("a run that is lost says so as its last event", async () => {
     const { key } = await newKey();
     playExecutors(linesOf(STARTED));
-    const lines = (await (await postRun(key, SCRIPT, NDJSON)).text()).trim().split("\n");
+    const lines = (await textOf(await postRun(key, SCRIPT, NDJSON))).trim().split("\n");
     expect(lines.map((line) => RunEvent.parse(JSON.parse(line)))).toMatchObject([
       { seq: 1, type: "started" },
       { seq: 2, type: "done", result: { outcome: "infra_lost", certainty: "unknown" } },

@@ -139,6 +139,10 @@ export function endless(...lines: readonly RunLine[]): {
   return { answer, wasAbandoned: () => abandoned };
 }
 
+/** A body as text, whatever its type says. */
+export const textOf = async (response: Response): Promise<string> =>
+  new TextDecoder().decode(await response.arrayBuffer());
+
 export interface ProblemBody {
   readonly code: string;
   readonly status: number;
