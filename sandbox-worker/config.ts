@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 
 import { z } from "zod";
@@ -13,11 +14,16 @@ const WALL_MS_CEILING = 24 * 60 * 60 * 1000;
 /** A cage at the default memory limit: what it is itself, and three times the run's 64 MB. */
 const USUAL_CAGE_BYTES = 252 * MIB;
 const MAX_CAGES_DEFAULT = 64;
+/** The service's own files and connections, and the pipes to one cage. */
+const OWN_FILES = 128;
+const FILES_PER_CAGE = 6;
 
 /** Parts of this machine that the defaults depend on. */
 export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
+  /** Files that this process may have open. */
+  readonly openFiles: number;
 }
 
 export interface PoolPolicy {
@@ -70,7 +76,10 @@ const list = z
   .transform((text) => text.split(",").filter((part) => part !== ""));
 
 function schema(machine: Machine) {
-  const affordable = Math.floor((machine.memoryBytes * 0.75) / USUAL_CAGE_BYTES);
+  const affordable = Math.min(
+    Math.floor((machine.memoryBytes * 0.75) / USUAL_CAGE_BYTES),
+    Math.floor((machine.openFiles - OWN_FILES) / FILES_PER_CAGE),
+  );
   return z.object({
     HOST: z.string().min(1).default("127.0.0.1"),
     /** 0 takes a free one. */
@@ -103,7 +112,18 @@ const thisMachine = (): Machine => ({
   cores: availableParallelism(),
   // 0 where no control group bounds this process.
   memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Infinity),
+  openFiles: openFilesMax(),
 });
+
+function openFilesMax(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    return Number(/^Max open files\s+([0-9]+)/m.exec(limits)?.[1] ?? Infinity);
+  } catch {
+    // Not Linux: whoever starts it there sets the number of cages.
+    return Infinity;
+  }
+}
 
 /**
  * Reads the service's environment. An empty variable is one that is not set.

@@ -7,7 +7,7 @@ import { cageLimitBytes } from "./cage-memory.ts";
 import { CageProcess } from "./cage-process.ts";
 import type { CageObserver } from "./cage-process.ts";
 import type { CageUids } from "./cage-uids.ts";
-import { confinedCommand, reducedCommand } from "./confinement.ts";
+import { confinedAsOwnUser, confinedCommand, reducedCommand } from "./confinement.ts";
 import type { CageProgram, WallTools } from "./confinement.ts";
 import type { MemoryWall } from "./memory/memory-wall.ts";
 import { assemble, cageFilter } from "./seccomp.ts";
@@ -16,6 +16,8 @@ import { assemble, cageFilter } from "./seccomp.ts";
 export interface Walls {
   /** Null where there are no namespaces: the cage is then a plain process. */
   readonly tools: WallTools | null;
+  /** Whether each cage has a user of its own, which takes a service that is root. */
+  readonly ownUid: boolean;
   readonly seccomp: boolean;
   readonly memory: MemoryWall;
 }
@@ -39,7 +41,7 @@ export class CageFactory {
 
   /** Starts one. Throws where that cannot be done, with nothing left behind. */
   start(id: number, observer: CageObserver): CageProcess {
-    const { tools, memory: wall } = this.#walls;
+    const { tools, ownUid, memory: wall } = this.#walls;
     const uid = this.#uids.take();
     const memory = wall.open(id);
     try {
@@ -49,12 +51,13 @@ export class CageFactory {
           id,
           uid,
           memory,
-          monitored: tools !== null,
           seccompFile: this.#filter?.path ?? null,
-          command: (seccompFd) =>
-            tools === null
-              ? reducedCommand(this.#program)
-              : confinedCommand(this.#program, tools, { uid, seccompFd }),
+          command: (seccompFd) => {
+            if (tools === null) return reducedCommand(this.#program);
+            return ownUid
+              ? confinedCommand(this.#program, tools, { uid, seccompFd })
+              : confinedAsOwnUser(this.#program, tools, seccompFd);
+          },
         },
         observer,
       );

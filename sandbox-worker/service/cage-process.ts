@@ -40,8 +40,6 @@ export interface CageStart {
   readonly uid: number;
   /** Given the number under which the filter's file is open in the child, where there is one. */
   readonly command: (seccompFd: number | null) => Command;
-  /** Whether the command is a monitor's, and the cage its one child. */
-  readonly monitored: boolean;
   /** Compiled filter for system calls; null for none. */
   readonly seccompFile: string | null;
   readonly memory: CageMemory;
@@ -58,7 +56,7 @@ export class CageProcess {
   readonly #child: ChildProcess;
   readonly #stdin: Writable;
   readonly #reader = new FrameReader();
-  readonly #monitored: boolean;
+  #monitors = 0;
   #pid: number | undefined;
   #hurried = false;
   #stderr = "";
@@ -71,12 +69,12 @@ export class CageProcess {
     this.id = start.id;
     this.uid = start.uid;
     this.memory = start.memory;
-    this.#monitored = start.monitored;
     this.#observer = observer;
     const filter = start.seccompFile === null ? null : openSync(start.seccompFile, "r");
     try {
       const command = start.command(filter === null ? null : SECCOMP_FD);
-      const { file, args } = launched(command, start.memory.processList);
+      const { file, args, monitors } = launched(command, start.memory.processList);
+      this.#monitors = monitors;
       this.#child = spawn(file, args, {
         env: {},
         cwd: "/",
@@ -145,14 +143,25 @@ export class CageProcess {
   /** Ends the cage at once. Its death is told when it is one. */
   kill(): void {
     if (this.#dead) return;
-    const { pid } = this;
-    if (pid === undefined || !signal(pid)) this.#child.kill("SIGKILL");
+    // Before the cage's own process is there, what makes it ends with whoever watches over it.
+    const target = this.pid ?? this.#lineage().at(-1);
+    if (target === undefined || !signal(target)) this.#child.kill("SIGKILL");
   }
 
-  /** A monitored process' death ends its whole namespace, and its monitor reports and reaps it. */
   #findPid(): number | undefined {
-    const { pid } = this.#child;
-    return pid !== undefined && this.#monitored ? childrenOf(pid)[0] : pid;
+    const lineage = this.#lineage();
+    return lineage.length > this.#monitors ? lineage.at(-1) : undefined;
+  }
+
+  /** What was started, and below it each monitor's only child, as far as they are there. */
+  #lineage(): readonly number[] {
+    const lineage: number[] = [];
+    let next = this.#child.pid;
+    while (next !== undefined && lineage.length <= this.#monitors) {
+      lineage.push(next);
+      [next] = childrenOf(next);
+    }
+    return lineage;
   }
 
   #lowerPriority(): void {
@@ -171,7 +180,7 @@ export class CageProcess {
     });
     words.setEncoding("latin1").on("data", (text: string) => {
       if (this.#words.length < WORD_KEPT_BYTES) this.#words += text;
-      // The kernel shields process 1 of a namespace from its own SIGKILL.
+      // Where it is process 1 of its namespace, the kernel shields it from its own SIGKILL.
       if (watchdogWord(this.#words) !== null) this.kill();
     });
     this.#child.on("error", (error) => {

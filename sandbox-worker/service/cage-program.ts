@@ -44,8 +44,9 @@ export function probeProgram(): CageProgram {
 export function findWallTools(searchPath: string): WallTools | undefined {
   const bwrap = findProgram("bwrap", searchPath);
   const setpriv = findProgram("setpriv", searchPath);
-  if (bwrap === undefined || setpriv === undefined) return undefined;
-  return { bwrap, setpriv, libraries: LIBRARY_FOLDERS.filter((path) => existsSync(path)) };
+  const unshare = findProgram("unshare", searchPath);
+  if (bwrap === undefined || setpriv === undefined || unshare === undefined) return undefined;
+  return { bwrap, setpriv, unshare, libraries: LIBRARY_FOLDERS.filter((path) => existsSync(path)) };
 }
 
 function findProgram(name: string, searchPath: string): string | undefined {

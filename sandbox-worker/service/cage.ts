@@ -134,8 +134,8 @@ export class Cage implements CageView, CageObserver {
 
   died(death: CageDeath): void {
     this.#clearTimer();
+    const reason = this.#reason ?? (this.phase === "booting" ? "boot" : "crashed");
     this.phase = "leaving";
-    const reason = this.#reason ?? "crashed";
     const run = this.#run;
     this.#run = null;
     this.#owner.dead(this, death, reason);

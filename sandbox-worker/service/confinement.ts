@@ -13,29 +13,34 @@ export interface CageProgram {
 export interface WallTools {
   readonly bwrap: string;
   readonly setpriv: string;
+  readonly unshare: string;
   readonly libraries: readonly string[];
 }
 
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];
+  /** How many processes stand between this one and the cage's Node, each the only child of the one before. */
+  readonly monitors: number;
 }
 
 /** What the libraries of a cage ask for while they load; none of it exists inside its walls. */
 const PROBED_FILES = ["/etc/alpine-release", "/usr/bin/ldd"];
 
-/** No namespace for users: root here may become a cage's user, and nobody in a cage may be root. */
 const NAMESPACES = [
-  "--unshare-pid",
   "--unshare-net",
   "--unshare-ipc",
   "--unshare-uts",
   "--unshare-cgroup-try",
-  "--as-pid-1",
   "--die-with-parent",
   "--new-session",
   "--clearenv",
 ];
+
+const DYING_WITH_THE_SERVICE = ["--pdeathsig", "KILL"];
+/** With a `/proc` that shows it: bubblewrap passes on the one that it finds. */
+const PROCESS_NAMESPACE = ["--pid", "--fork", "--kill-child=KILL", "--mount-proc", "--"];
+const OWN_USERS = ["--unshare-user", "--unshare-pid", "--as-pid-1"];
 
 /** What changing to the cage's user takes; it is gone with the change. */
 const CAPABILITIES = [
@@ -49,7 +54,11 @@ const CAPABILITIES = [
   "CAP_SETPCAP",
 ];
 
-const POWERLESS = ["--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all"];
+/** Runs what follows as the cage's user, without powers and without a way to any. */
+function becoming(setpriv: string, uid: string): readonly string[] {
+  const powerless = ["--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all"];
+  return [setpriv, "--reuid", uid, "--regid", uid, "--clear-groups", ...powerless];
+}
 
 const OWN_SYSTEM = ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/", "--chdir", "/"];
 
@@ -68,37 +77,72 @@ const NODE_FLAGS = [
  * namespace; a root of read-only binds and nothing writable; a user of its own without any
  * capability or way to one; the filter on system calls where `seccompFd` has it; Node's permissions.
  *
- * Node is process 1 of its namespace: nothing outlives it, and its exit is seen and reaped here.
+ *   setpriv → unshare ─► bwrap (process 1 of the namespace) ─► setpriv → node (process 2)
+ *
+ * Each dies with the one before it, and reaps the one after: the supervisor's death is the cage's,
+ * whatever that is stuck in, and no zombie is left to a first process that reaps none. Node is not
+ * process 1: the kernel keeps that from killing itself, which a watchdog must. A process of another
+ * user cannot be told to die with its parent, but process 1, which stays root's, takes it along.
  */
 export function confinedCommand(
   program: CageProgram,
   tools: WallTools,
   cage: { readonly uid: number; readonly seccompFd: number | null },
 ): Command {
-  const seen = [program.nodePath, tools.setpriv, ...program.readable];
-  const uid = String(cage.uid);
-  const becoming = ["--reuid", uid, "--regid", uid, "--clear-groups"];
   const args = [
+    ...DYING_WITH_THE_SERVICE,
+    tools.unshare,
+    ...PROCESS_NAMESPACE,
+    tools.bwrap,
     ...NAMESPACES,
     ...CAPABILITIES,
+    ...rootArgs(program, tools, cage.seccompFd),
+    ...becoming(tools.setpriv, String(cage.uid)),
+    program.nodePath,
+    ...nodeArgs(program),
+  ];
+  return { file: tools.setpriv, args, monitors: 2 };
+}
+
+/**
+ * The same for a service that is not root: in a namespace of users, all walls but a user of its
+ * own. Node is process 1 here, and killed by the supervisor at its last word.
+ */
+export function confinedAsOwnUser(
+  program: CageProgram,
+  tools: WallTools,
+  seccompFd: number | null,
+): Command {
+  const args = [
+    ...OWN_USERS,
+    ...NAMESPACES,
+    ...rootArgs(program, tools, seccompFd),
+    program.nodePath,
+    ...nodeArgs(program),
+  ];
+  return { file: tools.bwrap, args, monitors: 1 };
+}
+
+/** The root that a cage sees, and the filter; what is to run behind them follows. */
+function rootArgs(
+  program: CageProgram,
+  tools: WallTools,
+  seccompFd: number | null,
+): readonly string[] {
+  const seen = [program.nodePath, tools.setpriv, ...program.readable];
+  return [
     ...tools.libraries.flatMap(bind),
     ...foldersAbove(seen).flatMap((folder) => ["--perms", "0755", "--dir", folder]),
     ...seen.flatMap(bind),
     ...OWN_SYSTEM,
-    ...(cage.seccompFd === null ? [] : ["--seccomp", String(cage.seccompFd)]),
+    ...(seccompFd === null ? [] : ["--seccomp", String(seccompFd)]),
     "--",
-    tools.setpriv,
-    ...becoming,
-    ...POWERLESS,
-    program.nodePath,
-    ...nodeArgs(program),
   ];
-  return { file: tools.bwrap, args };
 }
 
 /** The command of a cage where there are no namespaces: a process with Node's permissions alone. */
 export function reducedCommand(program: CageProgram): Command {
-  return { file: program.nodePath, args: nodeArgs(program) };
+  return { file: program.nodePath, args: nodeArgs(program), monitors: 0 };
 }
 
 /**
@@ -113,6 +157,7 @@ export function launched(command: Command, processList: string | null): Command 
   return {
     file: "/bin/sh",
     args: ["-c", script, "cage", processList ?? "", command.file, ...command.args],
+    monitors: command.monitors,
   };
 }
 

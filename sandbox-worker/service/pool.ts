@@ -183,9 +183,8 @@ export class Pool implements CageOwner {
   }
 
   dead(cage: Cage, death: CageDeath, reason: EndReason): void {
-    const neverServed = cage.tenant === null && reason !== "shutdown";
-    this.#parts.metrics.cageReplaced(neverServed ? "boot" : reason);
-    if (neverServed) this.#bootFailed(cage, death);
+    this.#parts.metrics.cageReplaced(reason);
+    if (reason === "boot") this.#bootFailed(cage, death);
     void this.#bury(cage);
   }
 

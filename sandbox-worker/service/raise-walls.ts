@@ -59,15 +59,23 @@ export async function raiseWalls(wanted: WallsWanted): Promise<RaisedWalls> {
 
 type Candidate = Omit<Walls, "memory">;
 
+/** From the strongest to the weakest. */
 function candidates({ tools, allowReduced }: WallsWanted, reasons: string[]): readonly Candidate[] {
-  const filtered = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
-  if (tools === undefined) reasons.push("bubblewrap or setpriv is not installed");
-  return [
-    ...(tools !== undefined && filtered ? [{ tools, seccomp: true }] : []),
-    ...(tools === undefined ? [] : [{ tools, seccomp: false }]),
-    ...(allowReduced || tools === undefined ? [{ tools: null, seccomp: false }] : []),
+  const isRoot = process.getuid?.() === 0;
+  if (tools === undefined) reasons.push("bubblewrap, setpriv or unshare is not installed");
+  if (!isRoot) reasons.push("the service is not started by root");
+  const plain: Candidate = { tools: null, ownUid: false, seccomp: false };
+  if (tools === undefined) return [plain];
+  const filtered = ["x64", "arm64"].includes(process.arch);
+  const behind = (ownUid: boolean): readonly Candidate[] => [
+    ...(filtered ? [{ tools, ownUid, seccomp: true }] : []),
+    { tools, ownUid, seccomp: false },
   ];
+  return [...(isRoot ? behind(true) : []), ...(allowReduced ? [...behind(false), plain] : [])];
 }
 
-const nameOf = ({ tools, seccomp }: Candidate): string =>
-  tools === null ? "a plain process" : seccomp ? "all walls" : "all walls but seccomp";
+function nameOf({ tools, ownUid, seccomp }: Candidate): string {
+  if (tools === null) return "a plain process";
+  const without = [...(ownUid ? [] : ["an own user"]), ...(seccomp ? [] : ["seccomp"])];
+  return without.length === 0 ? "all walls" : `all walls but ${without.join(" and ")}`;
+}

@@ -1,4 +1,7 @@
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { SandboxConfig } from "../config.ts";
@@ -35,7 +38,8 @@ export interface ServiceStart {
 /** Raises the walls, starts the first cages and listens. Throws where it cannot, saying why. */
 export async function startService(config: SandboxConfig, start: ServiceStart): Promise<Service> {
   const { bootId } = start;
-  const program = await cageProgram(start.cacheFolder);
+  const bundles = bundleFolder(start.cacheFolder);
+  const program = await cageProgram(bundles.path);
   const memory = await openMemoryWall();
   const { walls, protections } = await raiseWalls({
     probe: probeProgram(),
@@ -90,6 +94,24 @@ export async function startService(config: SandboxConfig, start: ServiceStart): 
       server.closeAllConnections();
       factory.close();
       await walls.memory.close();
+      bundles.remove();
     },
   };
+}
+
+/** Where bundles can be written: beside the packages, else in a folder of this life alone. */
+function bundleFolder(wanted: string): { readonly path: string; readonly remove: () => void } {
+  try {
+    mkdirSync(wanted, { recursive: true });
+    accessSync(wanted, constants.W_OK);
+    return { path: wanted, remove: () => {} };
+  } catch {
+    const path = mkdtempSync(join(tmpdir(), "bulkhead-bundles-"));
+    return {
+      path,
+      remove: () => {
+        rmSync(path, { recursive: true, force: true });
+      },
+    };
+  }
 }

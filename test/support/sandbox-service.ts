@@ -112,13 +112,15 @@ export interface SandboxService {
 
 /**
  * Starts the real service as a process of its own, on a free port, with `env` on top of the
- * defaults. Resolves once it takes work.
+ * defaults, as the user `uid` where one is given. Resolves once it takes work.
  */
 export async function startSandboxService(
   env: Readonly<Record<string, string>> = {},
+  uid?: number,
 ): Promise<SandboxService> {
   const child = spawn(process.execPath, [join(ROOT, "sandbox-worker/main.ts")], {
     cwd: ROOT,
+    ...(uid === undefined ? {} : { uid, gid: uid }),
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"],

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { readConfig } from "../../../sandbox-worker/config.ts";
 
-const machine = { cores: 4, memoryBytes: 8 * 2 ** 30 };
+const machine = { cores: 4, memoryBytes: 8 * 2 ** 30, openFiles: 65_536 };
 const secrets = { EXECUTOR_SECRET: `b:${"x".repeat(32)},a:${"y".repeat(32)}` };
 const read = (env: Readonly<Record<string, string>> = {}) =>
   readConfig({ ...secrets, ...env }, machine);
@@ -20,10 +20,13 @@ describe("readConfig()", () => {
     expect(read().secrets.map(({ id }) => id)).toEqual(["b", "a"]);
   });
 
-  it("allows as many cages as the machine's memory holds, and 64 at most", () => {
-    expect(read().pool.maxCages).toBe(24);
-    expect(readConfig(secrets, { cores: 2, memoryBytes: 2 ** 29 }).pool.maxCages).toBe(2);
-    expect(readConfig(secrets, { cores: 2, memoryBytes: 2 ** 40 }).pool.maxCages).toBe(64);
+  it.each([
+    ["memory", {}, 24],
+    ["little memory", { memoryBytes: 2 ** 29 }, 2],
+    ["more memory than is of use", { memoryBytes: 2 ** 40 }, 64],
+    ["few open files", { openFiles: 256 }, 21],
+  ])("allows cages by the machine's %s", (_name, part, maxCages) => {
+    expect(readConfig(secrets, { ...machine, ...part }).pool.maxCages).toBe(maxCages);
   });
 
   it("keeps spares within the number of cages", () => {

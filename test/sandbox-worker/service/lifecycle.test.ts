@@ -26,6 +26,8 @@ const inFlight = (service: SandboxService): Promise<boolean> =>
   until(async () => (await service.readiness()).inFlight === 1);
 const WAITS = "export default () => new Promise((resolve) => setTimeout(resolve, 700, 'done'))";
 const FOREVER = "export default () => new Promise((resolve) => setTimeout(resolve, 60_000))";
+/** No timeout of V8's stops this one. */
+const STUCK = "export default () => Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)";
 
 describe("SIGTERM", () => {
   it("lets what runs finish, refuses what comes, and ends with 0 and no cage", async () => {
@@ -79,6 +81,9 @@ describe("SIGTERM", () => {
 describe("SIGKILL", () => {
   it("leaves no cage alive, and the next start removes its memory groups", async () => {
     const service = await start();
+    const running = service.run({ caps: { wallMs: 60_000, cpuMs: 60_000 } }, { code: STUCK });
+    running.catch(() => {});
+    await inFlight(service);
     const cages = await service.cagePids();
     const groups = memoryGroups(service.pid);
 
@@ -90,6 +95,18 @@ describe("SIGKILL", () => {
     expect(groups.filter((group) => existsSync(group))).toEqual([]);
     expect((await next.run()).result).toMatchObject({ outcome: "ok" });
   });
+});
+
+it("leaves no zombie of a cage that died by itself", async () => {
+  const service = await start();
+  const caps = { wallMs: 60_000, cpuMs: 60_000, memoryMb: 16 };
+  const hog = "new Uint8Array(new ArrayBuffer(2 ** 30, { maxByteLength: 2 ** 30 })).fill(1)";
+
+  expect((await service.run({ caps }, { code: hog })).result).toMatchObject({
+    outcome: "memory_limit",
+  });
+
+  expect(zombies("bwrap")).toEqual([]);
 });
 
 describe("a start", () => {
@@ -111,6 +128,18 @@ describe("a start", () => {
     expect(JSON.stringify(two.logged)).not.toContain("eeee");
   });
 });
+
+/** Processes of that name that nobody has reaped. */
+function zombies(name: string): readonly string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^[0-9]+$/.test(pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/stat`, "utf8").startsWith(`${pid} (${name}) Z`);
+    } catch {
+      return false;
+    }
+  });
+}
 
 /** Folders of the memory groups that a service made for its cages, where it made some. */
 function memoryGroups(pid: number): readonly string[] {

@@ -18,12 +18,11 @@ const UNINTERRUPTIBLE =
   'console.log("before"); export default () => Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)';
 
 describe("POST /v1/runs", () => {
-  it("runs signed work and answers with one line of known length", async () => {
+  it("runs signed work and answers with one line", async () => {
     const work = { code: "export default (input) => input.a + 1", inputJson: '{"a":1}' };
 
-    const { response, result, lines } = await service.run({ runId: "run_1" }, work);
+    const { result, lines } = await service.run({ runId: "run_1" }, work);
 
-    expect(response.headers.get("Content-Length")).not.toBeNull();
     expect(lines).toHaveLength(1);
     expect(result).toMatchObject({
       runId: "run_1",
