@@ -21,6 +21,7 @@ import {
 import { resultFormOf } from "./forms.ts";
 import { isTypeKey, pointerStep } from "./keys.ts";
 import { kindOf, unbox } from "./kinds.ts";
+import { plainJson } from "./plain-json.ts";
 import { rawBytesOf } from "./raw-bytes.ts";
 import { reduceError } from "./reduce-error.ts";
 import { ownToJson } from "./to-json.ts";
@@ -48,6 +49,8 @@ export type EncodedResult =
  * to its realm, the text is one JSON value.
  */
 export function encodeResult(value: unknown, maxBytes: number): EncodedResult {
+  const quick = plainJson(value, maxBytes);
+  if (quick !== null) return finish("json", quick, maxBytes);
   const plain = write(value, false, maxBytes);
   if (plain === NOT_PLAIN) return finish("tagged", write(value, true, maxBytes), maxBytes);
   return finish("json", plain, maxBytes);

@@ -315,6 +315,7 @@ describe("limits", () => {
 const SABOTAGE = [
   `Object.prototype.toJSON = function () { return "forged"; };`,
   `Array.prototype.toJSON = Map.prototype.toJSON = Date.prototype.toJSON = () => "forged";`,
+  `Object.setPrototypeOf(Array.prototype, { __proto__: Object.prototype, toJSON: () => "forged" });`,
   `BigInt.prototype.toJSON = String.prototype.toJSON = Number.prototype.toJSON = () => "forged";`,
   `JSON.stringify = () => '"forged"'; JSON.parse = () => "forged";`,
   `Array.isArray = () => false; Object.keys = () => []; Reflect.ownKeys = () => [];`,
