@@ -239,6 +239,9 @@ const pause = async (): Promise<void> => {
   await new Promise((resume) => setTimeout(resume, 5));
 };
 
+/** Node calls its main thread so on Linux; around it stand tools of other names. */
+const CAGE_NAMES = ["node", "MainThread"];
+
 async function descendants(pid: number): Promise<readonly number[]> {
   const { readdir, readFile } = await import("node:fs/promises");
   const parents = new Map<number, number>();
@@ -254,6 +257,6 @@ async function descendants(pid: number): Promise<readonly number[]> {
   const isBelow = (one: number | undefined): boolean =>
     one !== undefined && (one === pid || isBelow(parents.get(one)));
   return [...parents.keys()].filter(
-    (one) => one !== pid && isBelow(one) && !["bwrap", "sh"].includes(names.get(one) ?? ""),
+    (one) => one !== pid && isBelow(one) && CAGE_NAMES.includes(names.get(one) ?? ""),
   );
 }
