@@ -5,13 +5,7 @@ import type ivm from "isolated-vm";
 
 import { moduleUrl } from "./specifier.ts";
 import { splitPlace } from "./stack.ts";
-import {
-  SourceError,
-  transformModule,
-  type ModuleKind,
-  type SourceMapJson,
-  type Transformed,
-} from "./transform.ts";
+import { SourceError, transformModule, type ModuleKind, type Transformed } from "./transform.ts";
 
 /** Source text whose compiled form one cage keeps; a tenant's programs are some KiB each. */
 const CACHE_MAX_BYTES = 8 * 1024 * 1024;
@@ -26,7 +20,7 @@ export interface CompiledModule {
   readonly specifiers: readonly string[];
   /** Whether evaluating it may wait: true also for some modules that never do. */
   readonly mayAwait: boolean;
-  readonly map: SourceMapJson | null;
+  readonly map: Transformed["map"];
 }
 
 interface CachedModule extends Transformed {

@@ -1,7 +1,7 @@
 import type { ConsoleLine, Truncation } from "../../protocol/sandbox-api.ts";
 
 /** Lines kept of one run: each costs some hundred bytes of JSON besides its text. */
-export const OUTPUT_LINES_MAX = 10_000;
+const OUTPUT_LINES_MAX = 10_000;
 /** Below this cap the mark that names the cut would be most of the text. */
 const MARK_FROM_BYTES = 256;
 /** The longest mark that `cutMark` makes. */

@@ -1,13 +1,11 @@
-import ivm from "isolated-vm";
-
 import type { Encoding, RunError, RunWork, Unlinkable } from "../../protocol/sandbox-api.ts";
 import type { CageEnd, RunStart } from "../cage-protocol.ts";
 import { Up } from "../frames.ts";
-import type { GuestBoot, Primitive } from "../guest/host-ops.ts";
+import type { GuestBoot } from "../guest/host-ops.ts";
+import { fetchArguments, rejectionArguments } from "./entry-arguments.ts";
 import { Evaluation } from "./evaluation.ts";
 import { linkGraph, type Linked, type ModulesByUrl } from "./link.ts";
 import type { ModuleCache } from "./module-cache.ts";
-import type { FetchDelivery } from "./ops/fetches.ts";
 import type { EntryArgument, Program, Realm } from "./realm.ts";
 import type { Placement, Realms } from "./realms.ts";
 import { mapperOf, placedError, textOfThrown, toRunError } from "./run-error.ts";
@@ -50,13 +48,6 @@ const TIMED_OUT = "Script execution timed out.";
 const TAKEN_AWAY = "Isolate was disposed during execution";
 /** What V8 throws where a buffer does not fit the isolate's memory. */
 const BUFFER_REFUSED = "Array buffer allocation failed";
-
-/** isolated-vm throws its copies of errors, or primitives; a big integer crosses as its digits. */
-function asPrimitive(thrown: unknown): Primitive {
-  if (typeof thrown === "bigint") return String(thrown);
-  if (typeof thrown === "string" || typeof thrown === "number") return thrown;
-  return typeof thrown === "boolean" || thrown === null ? thrown : undefined;
-}
 
 /**
  * One run, from its order to its end. Everything that a guest does happens inside `#bounded`;
@@ -102,7 +93,7 @@ export class Run {
       countPool: () => host.watchdog.countPool(),
       timer: (id) => this.#enter("timer", id),
       crypto: (id, ok, json) => this.#enter("crypto", id, ok, json),
-      fetch: (delivery) => this.#deliverFetch(delivery),
+      fetch: (delivery) => this.#enter(...fetchArguments(delivery)),
     });
   }
 
@@ -180,23 +171,6 @@ export class Run {
     this.#enter("main", program.namespace.derefInto(), this.#work.inputJson);
   }
 
-  #deliverFetch(delivery: FetchDelivery): void {
-    const { kind, id } = delivery;
-    switch (kind) {
-      case "fetchHead":
-        return this.#enter(kind, id, JSON.stringify(delivery.head));
-      case "fetchChunk": {
-        const { buffer } = new Uint8Array(delivery.chunk);
-        const copy = new ivm.ExternalCopy(buffer, { transferOut: true });
-        return this.#enter(kind, id, copy.copyInto({ release: true, transferIn: true }));
-      }
-      case "fetchEnd":
-        return this.#enter(kind, id);
-      case "fetchFailure":
-        return this.#enter(kind, id, delivery.failure.kind, delivery.failure.message);
-    }
-  }
-
   #enter(...args: readonly EntryArgument[]): void {
     this.#bounded((timeoutMs) => this.#realm.enter(args, timeoutMs));
   }
@@ -241,15 +215,8 @@ export class Run {
       return this.#endAs(verdict);
     }
     if (this.#evaluation !== null) return this.#endFailed(toRunError(text, this.#modules));
-    this.#ops.later(() => this.#rejected(thrown));
-  }
-
-  /** Tells the guest of a rejection that nobody took: its listeners may, else it fails the run. */
-  #rejected(thrown: unknown): void {
-    if (thrown instanceof Error) {
-      return this.#enter("rejected", JSON.stringify(textOfThrown(thrown)), null);
-    }
-    this.#enter("rejected", null, asPrimitive(thrown));
+    // Its listeners hear of it; where none prevents it, it fails the run.
+    this.#ops.later(() => this.#enter(...rejectionArguments(thrown)));
   }
 
   #endAs(verdict: Verdict): void {

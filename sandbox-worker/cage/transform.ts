@@ -33,7 +33,7 @@ export interface Transformed {
 }
 
 /** As oxc gives it; read only where an error needs a position. */
-export interface SourceMapJson {
+interface SourceMapJson {
   readonly version: 3;
   readonly mappings: string;
   readonly names: string[];

@@ -5,11 +5,11 @@ import { decodeArgument, encodeAnswer, type CryptoArgument } from "./crypto-json
 import type { PendingOps } from "./pending-ops.ts";
 
 /** Arguments of one operation, as JSON. Characters. */
-export const CRYPTO_ARGUMENTS_MAX = 32 * 1024 * 1024;
+const CRYPTO_ARGUMENTS_MAX = 32 * 1024 * 1024;
 /** A derivation runs to its end on a thread that nothing stops: this many take about half a second. */
-export const PBKDF2_ITERATIONS_MAX = 1_000_000;
+const PBKDF2_ITERATIONS_MAX = 1_000_000;
 /** Making a larger key takes seconds, on a thread that nothing stops. Bits. */
-export const RSA_BITS_MAX = 4_096;
+const RSA_BITS_MAX = 4_096;
 
 type CryptoOperation = (typeof CRYPTO_OPERATIONS)[number];
 

@@ -5,7 +5,7 @@ import type { GuestFetch, HostOps } from "../../guest/host-ops.ts";
 import type { PendingOps } from "./pending-ops.ts";
 
 /** A request's body goes up in one frame. Bytes. */
-export const REQUEST_BODY_MAX = 16 * 1024 * 1024;
+const REQUEST_BODY_MAX = 16 * 1024 * 1024;
 
 /** What a fetch tells the guest; each is a call into its runtime. */
 export type FetchDelivery =

@@ -10,7 +10,7 @@ import { buildGuest } from "../../../sandbox-worker/build-guest.ts";
 import type { CageEnd, RunStart } from "../../../sandbox-worker/cage-protocol.ts";
 import { Down, encodeFrame, FrameReader, Up, type Frame } from "../../../sandbox-worker/frames.ts";
 
-export const CAPS: RunCaps = {
+const CAPS: RunCaps = {
   wallMs: 5_000,
   cpuMs: 5_000,
   memoryMb: 64,
@@ -49,7 +49,7 @@ interface Program {
 }
 
 /** Builds the cage's program as it is shipped, into a folder of its own. */
-export async function buildProgram(): Promise<Program> {
+async function buildProgram(): Promise<Program> {
   const folder = await mkdtemp(path.join(tmpdir(), "bulkhead-cage-"));
   const [cage, guest] = await Promise.all([buildCage(folder), buildGuest(folder)]);
   return {
@@ -69,7 +69,7 @@ export async function buildProgram(): Promise<Program> {
   };
 }
 
-export async function removeProgram({ folder }: Program): Promise<void> {
+async function removeProgram({ folder }: Program): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 

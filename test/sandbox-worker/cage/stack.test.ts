@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 
-import { ERROR_STACK_MAX, mapStack, splitPlace } from "../../../sandbox-worker/cage/stack.ts";
+import {
+  ERROR_STACK_MAX,
+  mapPlaces,
+  mapResultStacks,
+  mapStack,
+  splitPlace,
+} from "../../../sandbox-worker/cage/stack.ts";
 
 /** Knows one module, whose lines moved down by ten. */
 const mapPosition = (url: string, line: number, column: number) =>
@@ -65,5 +71,32 @@ describe("splitPlace", () => {
       message: "Nothing [to] see",
       place: null,
     });
+  });
+});
+
+describe("mapPlaces", () => {
+  it("moves the places of frames, and nothing else of a text", () => {
+    const text =
+      "see file:///main.ts:1:2\n    at f (file:///main.ts:1:2)\n    at g (file:///b.ts:1:2)";
+    expect(mapPlaces(text, mapPosition)).toBe(
+      "see file:///main.ts:1:2\n    at f (file:///main.ts:11:2)\n    at g (file:///b.ts:1:2)",
+    );
+  });
+});
+
+describe("mapResultStacks", () => {
+  const tagged = (stack: string): string =>
+    JSON.stringify({ a: { $type: "error", value: { name: "E", message: '"', stack } } });
+
+  it("moves the places in errors' stacks, and leaves the rest of the JSON as it is", () => {
+    const stack = 'E: "\\\n    at f (file:///main.ts:1:2)\n    at file:///main.ts:3:4';
+    expect(mapResultStacks(tagged(stack), mapPosition)).toBe(
+      tagged('E: "\\\n    at f (file:///main.ts:11:2)\n    at file:///main.ts:13:4'),
+    );
+  });
+
+  it("does not touch a result without errors", () => {
+    const json = JSON.stringify({ stack: "\n    at f (file:///main.ts:1:2)" });
+    expect(mapResultStacks(json, mapPosition)).toBe(json);
   });
 });
