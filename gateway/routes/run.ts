@@ -191,7 +191,8 @@ async function runIsolate(
 
   const started = await isolates.start(order, plan.work, c.req.raw.signal);
   if (!started.ok) {
-    settle({ cpuMs: 0, wallMs: 0, refunded: true });
+    // A client that leaves pays its turn all the same, or it could have work compiled for nothing.
+    settle({ cpuMs: 0, wallMs: 0, refunded: !c.req.raw.signal.aborted });
     throw new FailureError(started.failure);
   }
   // A client that leaves takes its request with it; the run's end must be told all the same.
