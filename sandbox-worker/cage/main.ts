@@ -9,7 +9,6 @@
  * and needs to read: this file's folder (or the bundle made of it), the packages `isolated-vm`
  * and `oxc-transform` with its binding, the guest runtime and its code cache, and `/proc/self`
  * (without which running out of memory is only seen when the time is up).
- * Where it is process 1 of its namespace it cannot kill itself; whoever reads its last word must.
  *
  * Standard input and output carry frames, and fd 3 the last word; nothing else may be written to
  * any of them. The process has no other way out, and ends with its standard input.
