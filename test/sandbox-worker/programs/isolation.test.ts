@@ -72,19 +72,16 @@ describe("state", () => {
   });
 
   test("of a warm instance is gone after a run that did not end well", async () => {
-    const code = `let n = 0; export default (mode) => { n++; if (mode === "loop") for (;;); return n; };`;
+    const code = `const id = crypto.randomUUID(); export default (mode) => { console.log(id); if (mode === "loop") for (;;); };`;
     const warm = (input: string) =>
-      run({
-        language: "javascript",
-        code,
-        input,
-        isolation: "warm",
-        tenant: "warm-c",
-        caps: { cpuMs: 200 },
-      });
-    await warm("count");
-    expect((await warm("loop")).outcome).toBe("cpu_timeout");
-    expect(value(await warm("count"))).toBe(1);
+      run({ code, input, isolation: "warm", tenant: "warm-c", caps: { cpuMs: 200 } });
+    await warm("end");
+    const looped = await warm("loop");
+    expect(looped).toMatchObject({
+      outcome: "cpu_timeout",
+      stdout: expect.stringMatching(/^[0-9a-f-]{36}\n$/) as string,
+    });
+    for (let i = 0; i < 4; i++) expect((await warm("end")).stdout).not.toBe(looped.stdout);
   });
 
   test("of a warm instance does not reach the next run by timers, fetches or a held context", async () => {
