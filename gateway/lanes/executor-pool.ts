@@ -30,6 +30,10 @@ export class ExecutorPool {
     }));
   }
 
+  get size(): number {
+    return this.#executors.length;
+  }
+
   /** All executors in the order to try them; equals take turns. */
   inOrder(now: number): readonly Executor[] {
     const [only] = this.#executors;

@@ -52,12 +52,13 @@ const RUNTIMES_KEPT_MS = 10_000;
 /** How soon to come back where an executor does not say. */
 const RETRY_AFTER_MS = 1_000;
 
-/** What became of one attempt at one executor. */
+/** What became of one attempt at one executor. `lost`: the connection, before its answer began. */
 type Attempt =
   | { readonly kind: "taken"; readonly body: ReadableStream<Uint8Array> }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly retryAfterMs: number }
   | { readonly kind: "boot"; readonly bootId: string }
-  | { readonly kind: "unreachable"; readonly reason: string };
+  | { readonly kind: "lost" }
+  | { readonly kind: "unusable"; readonly reason: string };
 
 /** The isolate lane: runs go to sandbox-workers. One per gateway isolate. */
 export class IsolateLane {
@@ -88,11 +89,13 @@ export class IsolateLane {
     const watchdog = new Watchdog({ silenceMs: this.#silenceMs, totalMs });
     const signal = AbortSignal.any([watchdog.signal, clientLeft]);
     let failed: Attempt | undefined;
-    for (const executor of this.#pool.inOrder(Date.now())) {
+    for (const executor of this.#candidates()) {
+      executor.inFlight++;
       const attempt = await this.#attempt(executor, body, signal);
       if (attempt.kind === "taken") return ok(startedRun(executor, attempt.body, watchdog));
+      executor.inFlight--;
       if (clientLeft.aborted) {
-        failed = { kind: "unreachable", reason: "its client has left" };
+        failed = { kind: "unusable", reason: "its client has left" };
         break;
       }
       if (watchdog.passed !== undefined) {
@@ -102,6 +105,7 @@ export class IsolateLane {
       avoid(executor, Date.now());
       // Full says more than gone: what is full will have room.
       if (failed === undefined || attempt.kind === "refused") failed = attempt;
+      if (attempt.kind !== "lost" && this.#pool.size === 1) break;
     }
     watchdog.stop();
     return fail(failureOf(failed));
@@ -120,6 +124,12 @@ export class IsolateLane {
     return fail(failureOf(undefined));
   }
 
+  /** An executor that restarted leaves connections that fail once, so the only one is tried twice. */
+  #candidates(): readonly Executor[] {
+    const executors = this.#pool.inOrder(Date.now());
+    return executors.length === 1 ? [...executors, ...executors] : executors;
+  }
+
   async #attempt(executor: Executor, body: Uint8Array, signal: AbortSignal): Promise<Attempt> {
     let attempt = await this.#send(executor, body, signal);
     if (attempt.kind === "boot") {
@@ -127,7 +137,7 @@ export class IsolateLane {
       attempt = await this.#send(executor, body, signal);
     }
     if (attempt.kind !== "boot") return attempt;
-    return { kind: "unreachable", reason: "it does not take this gateway's signature" };
+    return { kind: "unusable", reason: "it does not take this gateway's signature" };
   }
 
   async #send(executor: Executor, body: Uint8Array, signal: AbortSignal): Promise<Attempt> {
@@ -138,7 +148,7 @@ export class IsolateLane {
     try {
       response = await fetch(url + RUNS, { method: "POST", headers, body, signal });
     } catch {
-      return { kind: "unreachable", reason: "it does not answer" };
+      return { kind: "lost" };
     }
     if (response.status === 200 && response.body !== null) {
       return { kind: "taken", body: response.body };
@@ -152,7 +162,7 @@ export class IsolateLane {
     if (response.status === 401 && newBootId !== null && newBootId !== bootId) {
       return { kind: "boot", bootId: newBootId };
     }
-    return { kind: "unreachable", reason: `it answers with status ${response.status}` };
+    return { kind: "unusable", reason: `it answers with status ${response.status}` };
   }
 }
 
@@ -175,7 +185,6 @@ function startedRun(
   body: ReadableStream<Uint8Array>,
   watchdog: Watchdog,
 ): StartedRun {
-  executor.inFlight++;
   const lines = readRunLines(body, () => watchdog.heard());
   let isOver = false;
   const over = (): void => {
@@ -214,8 +223,13 @@ function failureOf(attempt: Attempt | undefined): Parameters<typeof fail>[0] {
     const code = attempt.refusal === "full" ? "lane_full" : "draining";
     return { code, lane, retryAfterMs: attempt.retryAfterMs };
   }
-  const reason = attempt?.kind === "unreachable" ? attempt.reason : "none is ready";
+  const reason = reasonOf(attempt);
   return { code: "executor_unavailable", lane, reason, retryAfterMs: RETRY_AFTER_MS };
+}
+
+function reasonOf(attempt: Attempt | undefined): string {
+  if (attempt?.kind === "lost") return "none answers";
+  return attempt?.kind === "unusable" ? attempt.reason : "none is ready";
 }
 
 function retryAfterOf(response: Response): number {

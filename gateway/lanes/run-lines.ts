@@ -28,8 +28,12 @@ export async function* readRunLines(
         const line = pieces.join("");
         pieces = [];
         length = 0;
-        if (line !== "") yield readRunLine(line);
         text = text.slice(end + 1);
+        if (line === "") continue;
+        const read = readRunLine(line);
+        // Only a body that was read to its end leaves its connection for the next request.
+        if (!("event" in read)) await reader.read();
+        yield read;
       }
       pieces.push(text);
       length += text.length;
