@@ -14,8 +14,11 @@ const WALL_MS_CEILING = 24 * 60 * 60 * 1000;
 /** A cage at the default memory limit: what it is itself, and three times the run's 64 MB. */
 const USUAL_CAGE_BYTES = 252 * MIB;
 const MAX_CAGES_DEFAULT = 64;
-/** The service's own files and connections, and the pipes to one cage. */
-const OWN_FILES = 128;
+/** Gateways keep some connections each. */
+const CONNECTIONS_MAX = 10_000;
+const CONNECTIONS_MIN = 32;
+/** The service's own files and those of fetches, and the pipes to one cage. */
+const OWN_FILES = 96;
 const FILES_PER_CAGE = 6;
 
 /** Parts of this machine that the defaults depend on. */
@@ -57,6 +60,8 @@ export interface SandboxConfig {
   /** The first signs, all verify. */
   readonly secrets: readonly NamedSecret[];
   readonly bodyMaxBytes: number;
+  /** Connections above it are closed at once, so that files are left for cages. */
+  readonly connectionsMax: number;
   readonly drainTimeoutMs: number;
   readonly pool: PoolPolicy;
   readonly ceilings: Ceilings;
@@ -78,7 +83,7 @@ const list = z
 function schema(machine: Machine) {
   const affordable = Math.min(
     Math.floor((machine.memoryBytes * 0.75) / USUAL_CAGE_BYTES),
-    Math.floor((machine.openFiles - OWN_FILES) / FILES_PER_CAGE),
+    Math.floor((machine.openFiles - OWN_FILES - CONNECTIONS_MIN) / FILES_PER_CAGE),
   );
   return z.object({
     HOST: z.string().min(1).default("127.0.0.1"),
@@ -92,6 +97,10 @@ function schema(machine: Machine) {
     SANDBOX_QUEUE_MAX: whole(1, 100_000).default(256),
     SANDBOX_QUEUE_PER_TENANT: whole(1, 100_000).default(128),
     SANDBOX_QUEUE_MS: whole(10, 600_000).default(10_000),
+    /**
+     * A new cage costs 100 to 200 ms of CPU, as much as some hundred runs. It is the same tenant's
+     * before and after: what this bounds is wear, which age and size bound, too.
+     */
     CAGE_MAX_RUNS: whole(1, 1_000_000_000).default(10_000),
     CAGE_MAX_AGE_MS: whole(1000, WALL_MS_CEILING).default(600_000),
     CAGE_IDLE_MS: whole(100, WALL_MS_CEILING).default(60_000),
@@ -156,6 +165,13 @@ export function readConfig(
     port: v.PORT,
     secrets,
     bodyMaxBytes: v.SANDBOX_BODY_MAX_BYTES,
+    connectionsMax: Math.max(
+      CONNECTIONS_MIN,
+      Math.min(
+        CONNECTIONS_MAX,
+        machine.openFiles - OWN_FILES - v.SANDBOX_MAX_CAGES * FILES_PER_CAGE,
+      ),
+    ),
     drainTimeoutMs: v.DRAIN_TIMEOUT_MS,
     pool: {
       spares: Math.min(v.SANDBOX_SPARES, v.SANDBOX_MAX_CAGES),

@@ -83,6 +83,10 @@ export class CageProcess {
     } finally {
       if (filter !== null) closeSync(filter);
     }
+    // Told once more, later; what could not be started is told by the throw.
+    this.#child.on("error", () => {});
+    // Without a process there are no pipes either: the machine is out of files or processes.
+    if (this.#child.pid === undefined) throw new Error("Cannot start a cage: no process was made");
     const [stdin, stdout, stderr, words] = this.#child.stdio;
     this.#stdin = stdin as Writable;
     this.#lowerPriority();
@@ -182,9 +186,6 @@ export class CageProcess {
       if (this.#words.length < WORD_KEPT_BYTES) this.#words += text;
       // Where it is process 1 of its namespace, the kernel shields it from its own SIGKILL.
       if (watchdogWord(this.#words) !== null) this.kill();
-    });
-    this.#child.on("error", (error) => {
-      if (this.#child.pid === undefined) this.#die(null, null, error.message);
     });
     this.#child.once("close", (exitCode, signalName) => {
       this.#die(exitCode, signalName, this.#stderr);

@@ -51,6 +51,7 @@ export function sandboxServer(parts: ServerParts): Server {
       });
     },
   );
+  server.maxConnections = parts.config.connectionsMax;
   return server;
 }
 
