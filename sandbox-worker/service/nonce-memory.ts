@@ -4,7 +4,7 @@ import { SIGNATURE_WINDOW_MS } from "../../protocol/signature.ts";
 const REMEMBERED_MS = 2 * SIGNATURE_WINDOW_MS;
 
 /** Nonces of `REMEMBERED_MS` at some 8,000 requests a second; each costs about 100 bytes. */
-export const NONCES_MAX = 500_000;
+const NONCES_MAX = 500_000;
 
 /**
  * The nonces seen while their signatures could still be sent again. Two generations, dropped

@@ -45,7 +45,7 @@ interface PoolRun extends WaitingRun {
 }
 
 /** Who makes cages' processes, and takes back what each had to itself. */
-export interface CageSource {
+interface CageSource {
   /** Throws where it cannot. */
   start(id: number, observer: CageObserver): CageProcess;
   /** To be called once a cage is dead. */

@@ -4,7 +4,7 @@ import { Up } from "../frames.ts";
 import type { CageFactory } from "./cage-factory.ts";
 
 /** The walls that can stand around a cage, by the names that `/readyz` tells them under. */
-export const PROTECTIONS = [
+const PROTECTIONS = [
   "processes",
   "pidNamespace",
   "mountNamespace",
@@ -25,7 +25,7 @@ export const missingProtections = (protections: Protections): readonly Protectio
   PROTECTIONS.filter((name) => !protections[name] && !OPTIONAL.has(name));
 
 /** What the kernel says of a process behind the walls, and of this one beside it. */
-export interface ProcessFacts {
+interface ProcessFacts {
   readonly status: string;
   readonly namespaces: Readonly<Record<"pid" | "mnt" | "net", string>>;
 }
@@ -59,7 +59,7 @@ export function protectionsOf(
   };
 }
 
-export function readFacts(pid: number | "self"): ProcessFacts {
+function readFacts(pid: number | "self"): ProcessFacts {
   return {
     status: read(() => readFileSync(`/proc/${pid}/status`, "utf8")),
     namespaces: {

@@ -21,10 +21,10 @@ import {
 const ROOT = resolve(import.meta.dirname, "../..");
 const START_MAX_MS = 30_000;
 
-export const SECRET = "e".repeat(32);
+const SECRET = "e".repeat(32);
 
 /** The gateway's defaults. */
-export const CAPS: RunCaps = {
+const CAPS: RunCaps = {
   wallMs: 5000,
   cpuMs: 1000,
   memoryMb: 64,
@@ -42,7 +42,7 @@ export type OrderPart = Partial<Omit<RunOrder, "caps">> & { readonly caps?: Part
 /** What a test says of the work; `code` is the entry module's. */
 export type WorkPart = Partial<RunWork> & { readonly code?: string };
 
-export function order(part: OrderPart = {}): RunOrder {
+function order(part: OrderPart = {}): RunOrder {
   return {
     runId: `run_${randomUUID().replaceAll("-", "")}`,
     tenant: "acme",
@@ -56,7 +56,7 @@ export function order(part: OrderPart = {}): RunOrder {
   };
 }
 
-export function work({ code = "export default () => null", ...part }: WorkPart = {}): RunWork {
+function work({ code = "export default () => null", ...part }: WorkPart = {}): RunWork {
   return {
     language: "javascript",
     entry: "main.js",
@@ -69,7 +69,7 @@ export function work({ code = "export default () => null", ...part }: WorkPart =
 }
 
 /** How a request is signed, where a test wants it otherwise than right. */
-export interface SigningPart {
+interface SigningPart {
   readonly secret?: string;
   readonly secretId?: string;
   readonly timestampMs?: number;
@@ -79,7 +79,7 @@ export interface SigningPart {
   readonly signedBody?: string;
 }
 
-export interface RunAnswer {
+interface RunAnswer {
   readonly response: Response;
   readonly lines: readonly RunLine[];
   /** Of the `end` line; undefined where there is none. */

@@ -4,7 +4,7 @@ import { heldPages } from "./cgroup-text.ts";
 import type { CageMemory, MemoryWall } from "./memory-wall.ts";
 
 /** How often a busy cage's resident size is read. What it can allocate in between goes unseen. */
-export const POLL_MS = 10;
+const POLL_MS = 10;
 
 /** What Linux calls a page on x86_64 and, almost always, on arm64. */
 const PAGE_BYTES = 4096;

@@ -14,7 +14,7 @@ afterEach(async () => {
 it("lives through a shortage of files, and serves again after it", async () => {
   service = await startSandboxService();
   const port = Number(new URL(service.url).port);
-  execFileSync("prlimit", ["--nofile=160:160", "--pid", String(service.pid)]);
+  execFileSync("/usr/bin/prlimit", ["--nofile=160:160", "--pid", String(service.pid)]);
   const sockets = Array.from({ length: 200 }, () =>
     connect(port, "127.0.0.1").on("error", () => {}),
   );
