@@ -16,7 +16,7 @@ import { BOOT_HEADER, SIGNATURE_HEADER } from "../../protocol/signature.ts";
 import type { Config } from "../config.ts";
 import { avoid, type Executor, ExecutorPool } from "./executor-pool.ts";
 import { ExecutorSigner } from "./executor-signer.ts";
-import { readRunLines } from "./run-lines.ts";
+import { readRunLines, readWholeRun } from "./run-lines.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Waiting for a cage and its start never count as the run's own time; this is how long they may take. */
@@ -54,7 +54,7 @@ const RETRY_AFTER_MS = 1_000;
 
 /** What became of one attempt at one executor. `lost`: the connection, before its answer began. */
 type Attempt =
-  | { readonly kind: "taken"; readonly body: ReadableStream<Uint8Array> }
+  | { readonly kind: "taken"; readonly response: Response }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly retryAfterMs: number }
   | { readonly kind: "boot"; readonly bootId: string }
   | { readonly kind: "lost" }
@@ -92,7 +92,10 @@ export class IsolateLane {
     for (const executor of this.#candidates()) {
       executor.inFlight++;
       const attempt = await this.#attempt(executor, body, signal);
-      if (attempt.kind === "taken") return ok(startedRun(executor, attempt.body, watchdog));
+      if (attempt.kind === "taken") {
+        const lines = linesOf(attempt.response, order.stream, watchdog);
+        return ok(startedRun(executor, lines, watchdog));
+      }
       executor.inFlight--;
       if (clientLeft.aborted) {
         failed = { kind: "unusable", reason: "its client has left" };
@@ -150,9 +153,7 @@ export class IsolateLane {
     } catch {
       return { kind: "lost" };
     }
-    if (response.status === 200 && response.body !== null) {
-      return { kind: "taken", body: response.body };
-    }
+    if (response.status === 200) return { kind: "taken", response };
     await response.body?.cancel();
     const refusal = Refusal.safeParse(response.headers.get(REFUSAL_HEADER)).data;
     if (refusal !== undefined) {
@@ -180,12 +181,20 @@ async function askRuntimes({ url }: Executor): Promise<SandboxRuntimes | undefin
   }
 }
 
+function linesOf(
+  response: Response,
+  isFollowed: boolean,
+  watchdog: Watchdog,
+): AsyncGenerator<RunLine> {
+  if (!isFollowed || response.body === null) return readWholeRun(response);
+  return readRunLines(response.body, () => watchdog.heard());
+}
+
 function startedRun(
   executor: Executor,
-  body: ReadableStream<Uint8Array>,
+  lines: AsyncGenerator<RunLine>,
   watchdog: Watchdog,
 ): StartedRun {
-  const lines = readRunLines(body, () => watchdog.heard());
   let isOver = false;
   const over = (): void => {
     if (isOver) return;

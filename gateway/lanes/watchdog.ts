@@ -8,6 +8,7 @@ export class Watchdog {
   readonly #silenceMs: number;
   readonly #totalMs: number;
   readonly #endsAt: number;
+  #heardAt: number;
   #timer: ReturnType<typeof setTimeout> | null = null;
   /** The bound that the call went over, in milliseconds; undefined while it has not. */
   passed: number | undefined;
@@ -15,7 +16,8 @@ export class Watchdog {
   constructor(bounds: { readonly silenceMs: number; readonly totalMs: number }) {
     this.#silenceMs = bounds.silenceMs;
     this.#totalMs = bounds.totalMs;
-    this.#endsAt = Date.now() + bounds.totalMs;
+    this.#heardAt = Date.now();
+    this.#endsAt = this.#heardAt + bounds.totalMs;
     this.#arm();
   }
 
@@ -25,8 +27,7 @@ export class Watchdog {
 
   /** The other side was heard: its silence begins anew. */
   heard(): void {
-    clearTimeout(this.#timer);
-    this.#arm();
+    this.#heardAt = Date.now();
   }
 
   /** Ends the call for another reason than time. */
@@ -39,15 +40,16 @@ export class Watchdog {
     clearTimeout(this.#timer);
   }
 
+  /** One timer serves however often the other side is heard: it looks again when it fires. */
   #arm(): void {
-    const leftMs = Math.max(0, this.#endsAt - Date.now());
-    const bySilence = this.#silenceMs < leftMs;
-    this.#timer = setTimeout(
-      () => {
-        this.passed = bySilence ? this.#silenceMs : this.#totalMs;
-        this.#controller.abort();
-      },
-      bySilence ? this.#silenceMs : leftMs,
-    );
+    const now = Date.now();
+    const silentLeftMs = this.#heardAt + this.#silenceMs - now;
+    const leftMs = Math.min(silentLeftMs, this.#endsAt - now);
+    if (leftMs > 0) {
+      this.#timer = setTimeout(() => this.#arm(), leftMs);
+      return;
+    }
+    this.passed = silentLeftMs <= 0 ? this.#silenceMs : this.#totalMs;
+    this.#controller.abort();
   }
 }
