@@ -13,6 +13,9 @@ const CLEAN_MAX_MS = 5_000;
 /** Memory is looked at between runs, but no more often than this. */
 const MEMORY_CHECK_EVERY_MS = 100;
 
+/** Warm instances that a cage is taken to hold: the latest. Where it has dropped one, it makes it anew. */
+const AFFINITIES_MAX = 8;
+
 /** Why a cage ended, for the count of replacements. */
 export type EndReason =
   | "runs"
@@ -156,7 +159,16 @@ export class Cage implements CageView, CageObserver {
       this.#process.memory.setLimit(cageLimitBytes(order.caps.memoryMb));
       this.memoryMb = order.caps.memoryMb;
     }
-    if (order.affinity !== null) this.affinities.add(order.affinity);
+    if (order.affinity !== null) this.#remember(order.affinity);
+  }
+
+  #remember(affinity: string): void {
+    this.affinities.delete(affinity);
+    this.affinities.add(affinity);
+    const [oldest] = this.affinities;
+    if (this.affinities.size > AFFINITIES_MAX && oldest !== undefined) {
+      this.affinities.delete(oldest);
+    }
   }
 
   #holdsTooMuch(): boolean {

@@ -1,23 +1,18 @@
 import type { ExecutorResult, Refusal, Unlinkable } from "../../protocol/sandbox-api.ts";
 import type { PoolPolicy } from "../config.ts";
-import type { CageDeath, CageObserver, CageProcess } from "./cage-process.ts";
 import type { AcceptedRun, CageRunEnd, RunListener } from "./cage-run.ts";
-import { Cage } from "./cage.ts";
-import type { CageOwner, EndReason } from "./cage.ts";
+import { CageStock } from "./cage-stock.ts";
+import type { StockParts } from "./cage-stock.ts";
+import type { Cage } from "./cage.ts";
 import { FairQueue } from "./fair-queue.ts";
 import { log } from "./log.ts";
-import type { Gauges, Metrics } from "./metrics.ts";
-import { place, recycleReason, sparesToStart } from "./placement.ts";
-import type { WaitingRun } from "./placement.ts";
+import type { Gauges } from "./metrics.ts";
+import { place } from "./placement.ts";
+import type { Placement, WaitingRun } from "./placement.ts";
 import { computingCount } from "./process-state.ts";
 
-/** How often idle cages are looked at. */
+/** How often idle cages, and how long runs have waited, are looked at. */
 const SWEEP_EVERY_MS = 250;
-/** A spare is replaced after the run that took it had the cores for itself. */
-const REFILL_AFTER_MS = 15;
-/** After a cage could not be started: first so long, then doubling up to the last. */
-const BACKOFF_FIRST_MS = 100;
-const BACKOFF_MAX_MS = 5_000;
 
 /** How a run's stay here ended. */
 export type PoolRunEnd =
@@ -44,55 +39,48 @@ interface PoolRun extends WaitingRun {
   cage: Cage | null;
 }
 
-/** Who makes cages' processes, and takes back what each had to itself. */
-interface CageSource {
-  /** Throws where it cannot. */
-  start(id: number, observer: CageObserver): CageProcess;
-  /** To be called once a cage is dead. */
-  release(uid: number): void;
-}
-
-export interface PoolParts {
-  readonly policy: PoolPolicy;
+export interface PoolParts extends Omit<StockParts, "changed"> {
   readonly allowPrivateHosts: readonly string[];
-  readonly factory: CageSource;
-  readonly metrics: Metrics;
 }
 
-/** All cages and all runs, waiting or under way. What to do is decided in `placement.ts`. */
-export class Pool implements CageOwner {
+/** All runs, waiting or under way. Which cage each gets is decided in `placement.ts`. */
+export class Pool {
   readonly #parts: PoolParts;
   readonly #policy: PoolPolicy;
-  readonly #cages: Cage[] = [];
+  readonly #stock: CageStock;
   readonly #queue = new FairQueue<PoolRun>();
   readonly #sweep: NodeJS.Timeout;
   #inFlight = 0;
-  #awaited = 0;
-  #nextCageId = 1;
   #draining = false;
   #closed = false;
-  #booted = false;
-  #failures = 0;
-  #lastFailure: string | null = null;
+  #dispatching = false;
+  #dispatchAgain = false;
   #wake: NodeJS.Timeout | null = null;
-  #refill: NodeJS.Timeout | null = null;
   #whenQuiet: (() => void)[] = [];
 
+  /** Starts the first cages. */
   constructor(parts: PoolParts) {
     this.#parts = parts;
     this.#policy = parts.policy;
+    this.#stock = new CageStock({
+      ...parts,
+      changed: () => {
+        this.#settle();
+        this.#dispatch();
+      },
+    });
     this.#sweep = setInterval(() => {
-      this.#recycleIdle();
+      const nowMs = performance.now();
+      this.#stock.recycle(nowMs);
+      this.#expire(nowMs);
     }, SWEEP_EVERY_MS);
-    this.#startCages();
   }
 
   /** Why no work is taken now; null where it is. */
   get refusal(): { readonly refusal: Refusal; readonly reason: string } | null {
     if (this.#draining) return { refusal: "draining", reason: "the service is draining" };
-    if (this.#booted) return null;
-    const reason = this.#lastFailure ?? "the first cages are starting";
-    return { refusal: "not-ready", reason };
+    const { unready } = this.#stock;
+    return unready === null ? null : { refusal: "not-ready", reason: unready };
   }
 
   get draining(): boolean {
@@ -100,12 +88,11 @@ export class Pool implements CageOwner {
   }
 
   get gauges(): Gauges {
-    const count = (phase: Cage["phase"]): number =>
-      this.#cages.filter((cage) => cage.phase === phase).length;
+    const stock = this.#stock;
     return {
-      cagesLive: this.#cages.length,
-      cagesSpare: count("spare"),
-      cagesBusy: count("busy"),
+      cagesLive: stock.cages.length,
+      cagesSpare: stock.count("spare"),
+      cagesBusy: stock.count("busy"),
       queued: this.#queue.length,
       inFlight: this.#inFlight,
     };
@@ -157,10 +144,10 @@ export class Pool implements CageOwner {
     this.#draining = true;
     this.#closed = true;
     clearInterval(this.#sweep);
-    for (const timer of [this.#wake, this.#refill]) if (timer !== null) clearTimeout(timer);
+    if (this.#wake !== null) clearTimeout(this.#wake);
     for (const waiting of this.#queue.all()) this.#turnAway(waiting, "draining");
-    for (const cage of this.#cages) cage.retire("shutdown");
-    if (this.#cages.length === 0) return;
+    this.#stock.close();
+    if (this.#stock.cages.length === 0) return;
     await new Promise<void>((resolve) => {
       this.#whenQuiet.push(resolve);
     });
@@ -169,75 +156,57 @@ export class Pool implements CageOwner {
   /** Kills every cage, and waits for nothing. */
   kill(): void {
     this.#closed = true;
-    for (const cage of this.#cages) cage.retire("shutdown");
+    this.#stock.close();
   }
 
-  free(cage: Cage): void {
-    this.#booted = true;
-    this.#failures = 0;
-    this.#lastFailure = null;
-    cage.lastUsedMs = performance.now();
-    const reason = recycleReason(cage, cage.lastUsedMs, this.#policy);
-    if (reason !== null) cage.retire(reason);
-    this.#dispatch();
-  }
-
-  dead(cage: Cage, death: CageDeath, reason: EndReason): void {
-    this.#parts.metrics.cageReplaced(reason);
-    if (reason === "boot") this.#bootFailed(cage, death);
-    void this.#bury(cage);
-  }
-
-  async #bury(cage: Cage): Promise<void> {
-    await cage.removeMemory();
-    this.#parts.factory.release(cage.uid);
-    this.#cages.splice(this.#cages.indexOf(cage), 1);
-    this.#settle();
-    this.#dispatch();
-    this.#refillSoon();
-  }
-
+  /** Gives cages to those who wait, in turns, until nobody can be given one. */
   #dispatch(): void {
-    for (let progress = true; progress && !this.#closed;) {
-      progress = false;
-      let pledged = 0;
-      let wakeAtMs = Infinity;
-      for (const head of this.#queue.heads()) {
-        const nowMs = performance.now();
-        const choice = place(
-          head,
-          this.#cages,
-          {
-            nowMs,
-            othersWait: this.#queue.othersWait(head.tenant),
-            coresBusy: this.#coresBusy(head, nowMs),
-            pledged,
-          },
-          this.#policy,
-        );
-        switch (choice.kind) {
-          case "take":
-            this.#begin(head, choice.cageId, nowMs);
-            progress = true;
-            break;
-          case "await-cage":
-            pledged++;
-            if (choice.evict !== null) this.#cage(choice.evict)?.retire("evicted");
-            break;
-          case "wait":
-            wakeAtMs = Math.min(wakeAtMs, choice.untilMs ?? Infinity);
-        }
-      }
-      this.#awaited = pledged;
-      this.#wakeAt(wakeAtMs);
+    this.#dispatchAgain = true;
+    // What is given away may come back at once, or free another: that is for the turn under way.
+    if (this.#dispatching) return;
+    this.#dispatching = true;
+    let awaited = 0;
+    while (this.#dispatchAgain && !this.#closed) {
+      this.#dispatchAgain = false;
+      awaited = this.#oneTurn();
     }
-    if (this.#awaited === 0) return;
-    this.#startCages();
-    for (const cage of this.#cages) cage.hurry();
+    this.#dispatching = false;
+    this.#stock.await(awaited);
+  }
+
+  /** Looks once at each tenant's first run. Returns how many wait for a cage in the making. */
+  #oneTurn(): number {
+    let awaited = 0;
+    let wakeAtMs = Infinity;
+    for (const head of this.#queue.heads()) {
+      const nowMs = performance.now();
+      const choice = this.#choose(head, nowMs, awaited);
+      switch (choice.kind) {
+        case "take":
+          this.#dispatchAgain = true;
+          this.#begin(head, choice.cageId, nowMs);
+          break;
+        case "await-cage":
+          awaited++;
+          if (choice.evict !== null) this.#stock.find(choice.evict)?.retire("evicted");
+          break;
+        case "wait":
+          wakeAtMs = Math.min(wakeAtMs, choice.untilMs ?? Infinity);
+      }
+    }
+    this.#wakeAt(wakeAtMs);
+    return awaited;
+  }
+
+  #choose(head: PoolRun, nowMs: number, pledged: number): Placement {
+    const othersWait = this.#queue.othersWait(head.tenant);
+    const coresBusy = this.#coresBusy(head, nowMs);
+    const around = { nowMs, othersWait, coresBusy, pledged };
+    return place(head, this.#stock.cages, around, this.#policy);
   }
 
   #begin(waiting: PoolRun, cageId: number, nowMs: number): void {
-    const cage = this.#cage(cageId);
+    const cage = this.#stock.find(cageId);
     if (cage === undefined) throw new RangeError(`Cannot find cage ${cageId}`);
     const wasSpare = cage.tenant === null;
     this.#queue.served(waiting);
@@ -258,7 +227,7 @@ export class Pool implements CageOwner {
       cage.retire("memory");
       this.#ended(waiting, { kind: "retry" });
     }
-    if (wasSpare) this.#refillSoon();
+    if (wasSpare) this.#stock.refillSoon();
   }
 
   #ended(waiting: PoolRun, end: CageRunEnd): void {
@@ -295,7 +264,7 @@ export class Pool implements CageOwner {
   /** Asked only where it matters: it costs reading a file for each busy cage. */
   #coresBusy(head: PoolRun, nowMs: number): boolean {
     if (nowMs - head.queuedAtMs < this.#policy.growAfterMs) return false;
-    const busy = this.#cages.filter(({ phase }) => phase === "busy");
+    const busy = this.#stock.cages.filter(({ phase }) => phase === "busy");
     return computingCount(busy.map(({ pid }) => pid)) >= this.#policy.cores;
   }
 
@@ -309,63 +278,15 @@ export class Pool implements CageOwner {
     }, inMs);
   }
 
-  #recycleIdle(): void {
-    const nowMs = performance.now();
-    for (const cage of this.#cages) {
-      const reason = recycleReason(cage, nowMs, this.#policy);
-      if (reason !== null) cage.retire(reason);
-    }
+  #expire(nowMs: number): void {
     const expired = this.#queue.expired(nowMs - this.#policy.queueMs);
     for (const waiting of expired) this.#turnAway(waiting, "full");
     if (expired.length > 0) this.#dispatch();
   }
 
-  #refillSoon(): void {
-    this.#refill ??= setTimeout(
-      () => {
-        this.#refill = null;
-        this.#startCages();
-      },
-      this.#failures === 0 ? REFILL_AFTER_MS : backoffMs(this.#failures),
-    );
-  }
-
-  #startCages(): void {
-    if (this.#closed || (this.#refill !== null && this.#failures > 0)) return;
-    const { cores } = this.#policy;
-    const missing = sparesToStart(this.#cages, this.#awaited, this.#policy, Math.max(2, cores));
-    for (let left = missing; left > 0; left--) {
-      const id = this.#nextCageId++;
-      try {
-        const start = (observer: CageObserver): CageProcess =>
-          this.#parts.factory.start(id, observer);
-        this.#cages.push(new Cage(id, this, start, performance.now()));
-      } catch (error) {
-        this.#failures++;
-        this.#lastFailure = "a cage could not be started";
-        log("cage.not-started", { cage: id, error: String(error) });
-        this.#refillSoon();
-        return;
-      }
-    }
-  }
-
-  #bootFailed(cage: Cage, { exitCode, signal, stderr }: CageDeath): void {
-    this.#failures++;
-    this.#lastFailure = "a cage died before it could take a run";
-    log("cage.not-booted", { cage: cage.id, exitCode, signal, stderr: stderr.slice(0, 2000) });
-  }
-
-  #cage(id: number): Cage | undefined {
-    return this.#cages.find((cage) => cage.id === id);
-  }
-
   #settle(): void {
     const quiet = this.#inFlight === 0 && this.#queue.length === 0;
-    if (!quiet || (this.#closed && this.#cages.length > 0)) return;
+    if (!quiet || (this.#closed && this.#stock.cages.length > 0)) return;
     for (const resolve of this.#whenQuiet.splice(0)) resolve();
   }
 }
-
-const backoffMs = (failures: number): number =>
-  Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures - 1, 10));
