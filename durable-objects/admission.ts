@@ -6,7 +6,7 @@ import { quotaStates, untilNextDayMs, type UsedToday } from "./quota.ts";
 import { type RateDecision, takeRate } from "./rate-limit.ts";
 
 /** A rate limit with where it stands. */
-export interface RateStanding {
+interface RateStanding {
   readonly tat: number;
   readonly policy: RatePolicy;
 }

@@ -8,7 +8,7 @@ export interface Change {
   readonly subject: string;
 }
 
-export interface RegisteredTenant {
+interface RegisteredTenant {
   readonly tenant: string;
   readonly registeredAt: string;
 }

@@ -3,7 +3,7 @@ import type { Usage } from "../protocol/tenant.ts";
 import { migrate, type Migration } from "./migrations.ts";
 
 /** The Tenant object's schema, by steps. */
-export const TENANT_MIGRATIONS: readonly Migration[] = [
+const TENANT_MIGRATIONS: readonly Migration[] = [
   (sql) => {
     sql.exec(`CREATE TABLE keys (
       key_id TEXT PRIMARY KEY,

@@ -28,7 +28,7 @@ export interface Operation {
 }
 
 /** Every request body of `POST /v1/run`. */
-export const RunRequest = z.union([ScriptRequest, BrowserRequest, ContainerRequest]);
+const RunRequest = z.union([ScriptRequest, BrowserRequest, ContainerRequest]);
 
 const TenantAnswer = z.strictObject({
   tenant: z.string(),
@@ -37,6 +37,12 @@ const TenantAnswer = z.strictObject({
 });
 
 const KeysAnswer = z.strictObject({ tenant: z.string(), keys: z.array(KeyInfo) });
+
+const ChangesAnswer = z.strictObject({
+  changes: z.array(
+    z.strictObject({ at: z.string(), action: z.string(), tenant: z.string(), subject: z.string() }),
+  ),
+});
 
 const TenantsAnswer = z.strictObject({
   tenants: z.array(z.strictObject({ tenant: z.string(), registeredAt: z.string() })),
@@ -162,6 +168,15 @@ export const OPERATIONS: readonly Operation[] = [
       limit: { schema: z.number().int().min(1).max(1000), means: "how many; 100" },
     },
     answer: { status: 200, content: json(TenantsAnswer) },
+    failures: ADMIN_FAILURES,
+  },
+  {
+    method: "get",
+    path: "/admin/changes",
+    summary: "What operators changed, newest first",
+    access: "admin",
+    query: { limit: { schema: z.number().int().min(1).max(1000), means: "how many; 100" } },
+    answer: { status: 200, content: json(ChangesAnswer) },
     failures: ADMIN_FAILURES,
   },
   {

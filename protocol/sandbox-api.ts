@@ -21,7 +21,7 @@ export const REFUSAL_HEADER = "Bulkhead-Refusal";
 export const Refusal = z.enum(["full", "draining", "not-ready"]);
 export type Refusal = z.infer<typeof Refusal>;
 
-export const RUN_ID = /^[a-zA-Z0-9_]{1,64}(?:\.[0-9]{1,15})?$/;
+const RUN_ID = /^[a-zA-Z0-9_]{1,64}(?:\.[0-9]{1,15})?$/;
 
 /**
  * `run`: a fresh isolate. `tenant`: the tenant's isolate, a fresh context. `warm`: the same code

@@ -8,7 +8,7 @@ import { Isolation } from "./sandbox-api.ts";
 export const Scope = z.enum(["run", "read"]);
 export type Scope = z.infer<typeof Scope>;
 
-export const ALL_SCOPES: readonly Scope[] = Scope.options;
+const ALL_SCOPES: readonly Scope[] = Scope.options;
 
 /** A rate of its own: `requests` in each `windowS` seconds, `burst` of them at once. */
 export const Rate = z.strictObject({

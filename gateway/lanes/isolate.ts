@@ -20,7 +20,7 @@ import { readRunLines, readWholeRun } from "./run-lines.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Waiting for a cage and its start never count as the run's own time; this is how long they may take. */
-export const START_ALLOWANCE_MS = 20_000;
+const START_ALLOWANCE_MS = 20_000;
 
 /** What a run's bound has beyond its own time and its start, for the ladder that ends it. */
 const END_ALLOWANCE_MS = 10_000;

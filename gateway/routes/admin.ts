@@ -26,13 +26,12 @@ const PAGE_MAX = 1_000;
 
 admin.get("/admin/tenants", async (c) => {
   const cursor = c.req.query("cursor") ?? "";
-  const asked = c.req.query("limit") ?? String(PAGE_DEFAULT);
-  const limit = /^[0-9]{1,4}$/.test(asked) ? Number(asked) : 0;
-  if (limit < 1 || limit > PAGE_MAX) {
-    throw malformed("limit", `must be a whole number from 1 to ${PAGE_MAX}`);
-  }
-  return c.json(await control(c).tenants(cursor.slice(0, 40), limit));
+  return c.json(await control(c).tenants(cursor.slice(0, 40), pageSizeOf(c)));
 });
+
+admin.get("/admin/changes", async (c) =>
+  c.json({ changes: await control(c).changes(pageSizeOf(c)) }),
+);
 
 admin.get("/admin/tenants/:id", async (c) => {
   const tenant = tenantOf(c);
@@ -87,6 +86,13 @@ admin.delete("/admin/tenants/:id/keys/:keyId", async (c) => {
   const revoked = unwrap(await tenantObject(c, tenant).revokeKey(keyId, new Date().toISOString()));
   return c.json(revoked);
 });
+
+function pageSizeOf(c: Context<AppEnv>): number {
+  const asked = c.req.query("limit") ?? String(PAGE_DEFAULT);
+  const limit = /^[0-9]{1,4}$/.test(asked) ? Number(asked) : 0;
+  if (limit >= 1 && limit <= PAGE_MAX) return limit;
+  throw malformed("limit", `must be a whole number from 1 to ${PAGE_MAX}`);
+}
 
 function tenantOf(c: Context<AppEnv>): string {
   const tenant = c.req.param("id") ?? "";

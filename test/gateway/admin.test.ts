@@ -134,6 +134,20 @@ describe("overrides", () => {
   });
 });
 
+it("every change is logged, with whom it was about", async () => {
+  const { tenant, keyId } = await newKey();
+  await setOverrides(tenant, {});
+  await admin(`/tenants/${tenant}/keys/${keyId}`, "DELETE");
+  await admin(`/tenants/${tenant}`, "DELETE");
+  const { changes }: { changes: { tenant: string }[] } = await (await admin("/changes")).json();
+  expect(changes.filter((change) => change.tenant === tenant)).toMatchObject([
+    { action: "overrides.clear", subject: "" },
+    { action: "key.revoke", subject: keyId },
+    { action: "overrides.set", subject: "" },
+    { action: "key.create", subject: keyId },
+  ]);
+});
+
 describe("the list of tenants", () => {
   it("has those with a key, page by page", async () => {
     const prefix = `page-${crypto.randomUUID().slice(0, 8)}`;

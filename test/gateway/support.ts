@@ -1,4 +1,4 @@
-import { env, exports } from "cloudflare:workers";
+import { exports } from "cloudflare:workers";
 import { vi } from "vitest";
 
 import type { ConsoleLine, ExecutorResult, RunLine } from "../../protocol/sandbox-api.ts";
@@ -160,5 +160,3 @@ export async function problemOf(response: Response): Promise<ProblemBody> {
   }
   return problem;
 }
-
-export const tenantObject = (tenant: string) => env.TENANT.getByName(tenant);
