@@ -60,7 +60,9 @@ function becoming(setpriv: string, uid: string): readonly string[] {
   return [setpriv, "--reuid", uid, "--regid", uid, "--clear-groups", ...powerless];
 }
 
-const OWN_SYSTEM = ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/", "--chdir", "/"];
+/** Before the binds, which may be of paths below: what is mounted later covers what was before. */
+const OWN_SYSTEM = ["--proc", "/proc", "--dev", "/dev"];
+const SEALED = ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"];
 
 const NODE_FLAGS = [
   // isolated-vm asks for it.
@@ -131,10 +133,11 @@ function rootArgs(
 ): readonly string[] {
   const seen = [program.nodePath, tools.setpriv, ...program.readable];
   return [
+    ...OWN_SYSTEM,
     ...tools.libraries.flatMap(bind),
     ...foldersAbove(seen).flatMap((folder) => ["--perms", "0755", "--dir", folder]),
     ...seen.flatMap(bind),
-    ...OWN_SYSTEM,
+    ...SEALED,
     ...(seccompFd === null ? [] : ["--seccomp", String(seccompFd)]),
     "--",
   ];
