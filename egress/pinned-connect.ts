@@ -55,7 +55,10 @@ export function pinnedConnector(
       socket.destroy();
       callback(new EgressError("denied", "Cannot fetch: connected to an unchecked address"), null);
     }) as unknown as Socket;
-    const end = () => connecting.destroy();
+    // An end without an error would be the end of a body that has no length, and undici throws
+    // where nobody can catch it when the body's request was aborted before.
+    const end = () =>
+      connecting.destroy(new EgressError("network", "Cannot fetch: it was cancelled"));
     signal.addEventListener("abort", end, { once: true });
     connecting.once("close", () => signal.removeEventListener("abort", end));
     if (signal.aborted) end();
