@@ -261,11 +261,17 @@ export class Pool {
     if (this.#queue.remove(waiting)) this.#end(waiting, { kind: "refused", refusal });
   }
 
-  /** Asked only where it matters: it costs reading a file for each busy cage. */
+  /**
+   * Whether as many cages compute as there are cores. One whose run has just begun does: asking the
+   * system costs reading a file, and may find it before it has woken up.
+   */
   #coresBusy(head: PoolRun, nowMs: number): boolean {
-    if (nowMs - head.queuedAtMs < this.#policy.growAfterMs) return false;
+    const { growAfterMs, cores } = this.#policy;
+    if (nowMs - head.queuedAtMs < growAfterMs) return false;
     const busy = this.#stock.cages.filter(({ phase }) => phase === "busy");
-    return computingCount(busy.map(({ pid }) => pid)) >= this.#policy.cores;
+    const older = busy.filter(({ lastUsedMs }) => nowMs - lastUsedMs >= growAfterMs);
+    const young = busy.length - older.length;
+    return young >= cores || young + computingCount(older.map(({ pid }) => pid)) >= cores;
   }
 
   #wakeAt(atMs: number): void {
