@@ -134,6 +134,14 @@ interface Head {
   readonly headers: readonly (readonly [string, string])[];
 }
 
+function responseOf(head: Head, incoming: IncomingBody): Response {
+  const { status, statusText, url, redirected, headers } = head;
+  const source: BodySource = BODILESS.has(status)
+    ? { kind: "none" }
+    : { kind: "incoming", incoming };
+  return fetchedResponse(source, { status, statusText, headers }, url, redirected);
+}
+
 function failure(kind: string, message: string): Error {
   if (kind === "denied") return new NotCapable(message);
   if (kind === "timeout") return new DOMException(message, "TimeoutError");
@@ -144,14 +152,14 @@ onDelivery(["fetchHead", "fetchChunk", "fetchEnd", "fetchFailure"], (kind, id, a
   const one = fetching.get(id);
   if (one === undefined) return;
   switch (kind) {
-    case "fetchHead": {
-      const { status, statusText, url, redirected, headers } = JSON.parse(a as string) as Head;
-      const source: BodySource = BODILESS.has(status)
-        ? { kind: "none" }
-        : { kind: "incoming", incoming: one.incoming };
-      one.resolve(fetchedResponse(source, { status, statusText, headers }, url, redirected));
+    case "fetchHead":
+      try {
+        one.resolve(responseOf(JSON.parse(a as string) as Head, one.incoming));
+      } catch {
+        // A server may answer what no Response can say, and it is the fetch that then fails.
+        cancel(id, new TypeError("Cannot fetch: the server's answer is malformed"));
+      }
       return;
-    }
     case "fetchChunk":
       one.incoming.chunk(new Uint8Array(a as ArrayBuffer));
       return;

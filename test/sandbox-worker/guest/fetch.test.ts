@@ -266,6 +266,19 @@ describe("fetch", () => {
     expect(cancelled.length).toBe(1);
   });
 
+  test.each([
+    ["status", { ...HEAD, status: 999 }],
+    ["header", { ...HEAD, headers: [["a b", "1"]] }],
+  ])("fails, and nothing else does, where a server answers a malformed %s", async (_what, head) => {
+    const body = `
+      try { await fetch("https://api.example/"); } catch (error) { return [error.name, error.message]; }`;
+    const options = host((fetch) => fetch.answer("fetchHead", head));
+    expect(await guest.returned(body, options)).toEqual([
+      "TypeError",
+      "Cannot fetch: the server's answer is malformed",
+    ]);
+  });
+
   test("says so where the host takes no more", async () => {
     expect(
       await guest.returned(
