@@ -18,7 +18,10 @@ const PROTECTIONS = [
 export type Protection = (typeof PROTECTIONS)[number];
 export type Protections = Readonly<Record<Protection, boolean>>;
 
-/** What a service may run without: the other walls hold without them. */
+/**
+ * What a service may run without, where the machine has no such thing: the other walls hold without
+ * them. Whether a machine has filters for system calls is asked before.
+ */
 const OPTIONAL: ReadonlySet<Protection> = new Set(["seccomp", "cgroupMemory"]);
 
 export const missingProtections = (protections: Protections): readonly Protection[] =>

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+
 import { CageFactory } from "./cage-factory.ts";
 import type { Walls } from "./cage-factory.ts";
 import { CageUids } from "./cage-uids.ts";
@@ -5,7 +7,7 @@ import type { CageProgram, WallTools } from "./confinement.ts";
 import { log } from "./log.ts";
 import type { OpenedWall } from "./memory/open-memory-wall.ts";
 import { missingProtections, probeWalls } from "./protections.ts";
-import type { Protections } from "./protections.ts";
+import type { Probing, Protections } from "./protections.ts";
 
 export interface RaisedWalls {
   readonly walls: Walls;
@@ -35,7 +37,7 @@ export async function raiseWalls(wanted: WallsWanted): Promise<RaisedWalls> {
     const walls: Walls = { ...candidate, memory: memory.wall };
     const factory = new CageFactory(wanted.probe, walls, new CageUids(wanted.uidBase));
     try {
-      const probing = await probeWalls(factory, memory.reduced === null);
+      const probing = await probed(factory, memory.reduced === null);
       if (!probing.ok) {
         reasons.push(`${nameOf(candidate)}: ${probing.why}`);
         log("walls.do-not-hold", { walls: nameOf(candidate), why: probing.why });
@@ -59,6 +61,21 @@ export async function raiseWalls(wanted: WallsWanted): Promise<RaisedWalls> {
 
 type Candidate = Omit<Walls, "memory">;
 
+/** A process that could not be started on a busy machine says nothing about its walls. */
+const PROBES_MAX = 3;
+
+async function probed(factory: CageFactory, memoryHeld: boolean): Promise<Probing> {
+  for (let left = PROBES_MAX; ; left--) {
+    const probing = await probeWalls(factory, memoryHeld);
+    if (probing.ok || left === 1) return probing;
+  }
+}
+
+/** A kernel that has this file takes filters: one that then does not hold is a fault, and no lack. */
+const FILTERS_FILE = "/proc/sys/kernel/seccomp/actions_avail";
+const takesFilters = (): boolean =>
+  ["x64", "arm64"].includes(process.arch) && existsSync(FILTERS_FILE);
+
 /** From the strongest to the weakest. */
 function candidates({ tools, allowReduced }: WallsWanted, reasons: string[]): readonly Candidate[] {
   const isRoot = process.getuid?.() === 0;
@@ -66,10 +83,10 @@ function candidates({ tools, allowReduced }: WallsWanted, reasons: string[]): re
   if (!isRoot) reasons.push("the service is not started by root");
   const plain: Candidate = { tools: null, ownUid: false, seccomp: false };
   if (tools === undefined) return [plain];
-  const filtered = ["x64", "arm64"].includes(process.arch);
+  const filtered = takesFilters();
   const behind = (ownUid: boolean): readonly Candidate[] => [
     ...(filtered ? [{ tools, ownUid, seccomp: true }] : []),
-    { tools, ownUid, seccomp: false },
+    ...(filtered && !allowReduced ? [] : [{ tools, ownUid, seccomp: false }]),
   ];
   return [...(isRoot ? behind(true) : []), ...(allowReduced ? [...behind(false), plain] : [])];
 }
