@@ -12,12 +12,12 @@ import { lastLines, runCommand } from "../../scripts/setup/run-command.ts";
 
 describe("what has to be installed", () => {
   it("is nothing on a machine that has it all", () => {
-    expect(missingCageTools(new Set(["bwrap", "setpriv"]))).toEqual([]);
+    expect(missingCageTools(new Set(["bwrap", "setpriv", "unshare"]))).toEqual([]);
     expect(missingEnginePackages(() => true)).toEqual([]);
   });
 
   it("is only what is missing", () => {
-    expect(missingCageTools(new Set(["setpriv"]))).toEqual(["bubblewrap"]);
+    expect(missingCageTools(new Set(["setpriv", "unshare"]))).toEqual(["bubblewrap"]);
     expect(missingEnginePackages((program) => program === "runsc")).toEqual(["docker.io"]);
   });
 
