@@ -58,6 +58,7 @@ export class CageProcess {
   readonly #reader = new FrameReader();
   #monitors = 0;
   #pid: number | undefined;
+  #draining: Promise<void> | null = null;
   #hurried = false;
   #stderr = "";
   #words = "";
@@ -123,6 +124,14 @@ export class CageProcess {
   /** Resolves once the pipe has room again, or is gone. */
   async whenWritable(): Promise<void> {
     if (!this.#stdin.writableNeedDrain || this.#stdin.destroyed) return;
+    // One wait for all who wait: a run's fetches may be many.
+    this.#draining ??= this.#drained().finally(() => {
+      this.#draining = null;
+    });
+    await this.#draining;
+  }
+
+  async #drained(): Promise<void> {
     await new Promise<void>((resolve) => {
       const done = (): void => {
         this.#stdin.off("drain", done);

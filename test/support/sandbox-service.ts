@@ -92,6 +92,8 @@ export interface SandboxService {
   readonly pid: number;
   /** Every line that the service logged so far. */
   readonly logged: readonly Record<string, unknown>[];
+  /** What it wrote to standard error so far: nothing, where all is well. */
+  complaints(): string;
   /** Signs and sends a run, and reads its whole answer. */
   run(
     order?: OrderPart,
@@ -163,6 +165,7 @@ export async function startSandboxService(
     bootId,
     pid,
     logged,
+    complaints: () => stderr,
     send,
     run: async (orderPart, workPart, options) => {
       const response = await send(runBody(orderPart, workPart), options);

@@ -53,6 +53,21 @@ const caught = (body: string) => ({
 });
 
 describe("a guest's fetch", () => {
+  it("waits for a guest that is busy, with many others, and nothing is complained of", async () => {
+    const code = `export default async () => {
+      const one = () => fetch("http://${host}/bytes/300000").then((response) => response.text());
+      const all = Array.from({ length: 18 }, one);
+      await new Promise((done) => setTimeout(done, 30));
+      for (const start = performance.now(); performance.now() - start < 300;);
+      return (await Promise.all(all)).length;
+    }`;
+
+    const { result } = await service.run({ net: ["*"] }, { code });
+
+    expect(result).toMatchObject({ outcome: "ok", valueJson: "18" });
+    expect(service.complaints()).toBe("");
+  });
+
   it("is made by the service, body and headers both ways", async () => {
     const code = `export default async () => {
       const response = await fetch("http://${host}/", { method: "POST", body: "hello" });
