@@ -59,9 +59,14 @@ function readRunLine(text: string): RunLine {
   return parsed;
 }
 
-/** The value's text is put into an answer as it is, so it must be one JSON value and no more. */
+/**
+ * The value's text is put into an answer as it is, so it must be one JSON value and no more, and
+ * without the line breaks that JSON allows: an event ends with one.
+ */
 function readEnd(json: unknown): RunLine | undefined {
   const { data } = ExecutorResult.safeParse(json);
   if (data === undefined) return undefined;
-  return data.valueJson === null || isJson(data.valueJson) ? { end: data } : undefined;
+  const { valueJson } = data;
+  const fits = valueJson === null || (!/[\r\n]/.test(valueJson) && isJson(valueJson));
+  return fits ? { end: data } : undefined;
 }

@@ -155,6 +155,10 @@ describe("an executor that is lost under a run", () => {
       "puts more than a value where the value belongs",
       linesOf({ end: executorResult({ valueJson: '1,"outcome":"failed"' }) }),
     ],
+    [
+      "puts line breaks, which end an event, into the value",
+      linesOf({ end: executorResult({ valueJson: '{"a":\n\n"x"}' }) }),
+    ],
   ])("and %s leaves the outcome unknown", async (_, answer) => {
     vi.spyOn(console, "error").mockReturnValue();
     const { key } = await newKey();
