@@ -129,7 +129,7 @@ async function takeRun(
   response: ServerResponse,
 ): Promise<void> {
   const { method = "", url = "" } = request;
-  // Without a right signature nobody learns more than the boot id, and no body is read.
+  // No body is read for a header of the wrong form, boot or clock; the mac is over the body, and waits for it.
   const given = request.headers[SIGNATURE_HEADER.toLowerCase()];
   const header = checkHeader(typeof given === "string" ? given : undefined, {
     bootId,
