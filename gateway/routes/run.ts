@@ -223,10 +223,9 @@ async function runIsolate(
   return c.body(answer.value);
 }
 
-/** Work that could not be linked ran nothing, so it costs nothing. */
+/** Work that could not be linked counts as a run: it had to be compiled to be found out. */
 function settledAs(step: LastStep): Pick<Settlement, "cpuMs" | "wallMs" | "refunded"> {
-  if ("unlinkable" in step) return { cpuMs: 0, wallMs: 0, refunded: true };
-  if ("lost" in step) return { cpuMs: 0, wallMs: 0, refunded: false };
+  if ("unlinkable" in step || "lost" in step) return { cpuMs: 0, wallMs: 0, refunded: false };
   const { cpuMs, wallMs } = step.end.usage;
   return { cpuMs, wallMs, refunded: false };
 }
