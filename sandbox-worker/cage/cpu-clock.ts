@@ -42,8 +42,11 @@ export class CpuClock {
     return this.#readMs(this.#main) + this.#poolMs();
   }
 
-  /** Milliseconds, exact, for the main thread alone. Not to be compared with `ms`. */
-  exactMs(): number {
+  /**
+   * Milliseconds, for the main thread alone to ask. Not to be compared with `ms`. As fine as the
+   * kernel counts: on some it grows by whole ticks, so that a short run may show none.
+   */
+  ownMs(): number {
     if (this.#main === null) return processCpuMs();
     const { user, system } = process.threadCpuUsage();
     return (user + system) / 1000 + this.#poolMs();

@@ -242,7 +242,7 @@ export class Run {
   }
 
   #cpuMs(): number {
-    return this.#host.watchdog.cpu.exactMs() - this.#cpuStartMs;
+    return this.#host.watchdog.cpu.ownMs() - this.#cpuStartMs;
   }
 
   #overCpu(): boolean {

@@ -54,7 +54,7 @@ export class Watchdog {
     readonly cpuStartMs: number;
   } {
     const startMs = monotonicMs();
-    const cpuStartMs = this.cpu.exactMs();
+    const cpuStartMs = this.cpu.ownMs();
     const addedBytes = caps.memoryMb * 1024 * 1024 * RESIDENT_FACTOR;
     this.#phase = ++this.#runs * 2 - 1;
     this.#state.arm(this.#phase, {

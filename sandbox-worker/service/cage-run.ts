@@ -193,9 +193,9 @@ export class CageRun {
       console: [...end.console],
       truncated: end.truncated,
       usage: {
-        queueMs: this.#options.queueMs,
-        wallMs: end.wallMs,
-        cpuMs: end.cpuMs,
+        queueMs: toMicroseconds(this.#options.queueMs),
+        wallMs: toMicroseconds(end.wallMs),
+        cpuMs: toMicroseconds(end.cpuMs),
         memoryPeakBytes: end.memoryPeakBytes,
         fetches: this.#fetches.started,
       },
@@ -210,3 +210,6 @@ export class CageRun {
     this.#options.ended(end, reusable);
   }
 }
+
+/** Milliseconds as far as a clock can tell them apart: the rest is the arithmetic's, not the run's. */
+const toMicroseconds = (ms: number): number => Math.round(ms * 1000) / 1000;

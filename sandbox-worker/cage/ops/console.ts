@@ -16,7 +16,8 @@ const isLevel = (level: string): level is ConsoleLevel => Object.hasOwn(STREAMS,
 /** A line as the guest said it, with stream and time. What is no level counts as `log`. */
 export function consoleLine(level: string, text: string, atMs: number): ConsoleLine {
   const known = isLevel(level) ? level : "log";
-  return { level: known, stream: STREAMS[known], atMs, text };
+  // No clock here tells less than a microsecond apart; the digits below are the arithmetic's.
+  return { level: known, stream: STREAMS[known], atMs: Math.round(atMs * 1000) / 1000, text };
 }
 
 /** A run's console: every line under the output cap, and, where the run streams, sent at once. */

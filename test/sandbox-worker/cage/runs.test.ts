@@ -18,7 +18,8 @@ describe("a run", () => {
 
   it("says when it started, what it used, and that the cage can go on", async () => {
     const cage = await fixture.cage();
-    cage.start("export default 1");
+    // Longer than a tick of the scheduler, which is as finely as kernels count a thread's time.
+    cage.start("const end = Date.now() + 50; while (Date.now() < end); export default 1");
     const ended = await cage.ended();
     await cage.ready();
     expect(ended).toMatchObject({
