@@ -29,7 +29,9 @@ export default defineConfig({
       {
         test: {
           name: "node",
-          include: ["test/{sandbox-worker,egress,scripts,bench}/**/*.test.ts"],
+          include: [
+            "test/{sandbox-worker,container-executor,executor-http,egress,scripts,bench}/**/*.test.ts",
+          ],
           execArgv: ["--no-node-snapshot"],
           testTimeout: 30_000,
         },

@@ -1,5 +1,5 @@
+import type { Principal } from "./identity/tenant-gate.ts";
 import type { Services } from "./services.ts";
-import type { Principal } from "./tenant-gate.ts";
 
 /** What the app's handlers find in their context. */
 export interface AppEnv {

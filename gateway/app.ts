@@ -5,9 +5,9 @@ import { createMiddleware } from "hono/factory";
 import { requestId } from "hono/request-id";
 
 import { type Failure, FailureError } from "../protocol/failure.ts";
+import { problemResponse } from "./answer/problem-response.ts";
 import type { AppEnv } from "./app-env.ts";
 import { logRequest } from "./middleware/log-request.ts";
-import { problemResponse } from "./problem-response.ts";
 import { account } from "./routes/account.ts";
 import { admin } from "./routes/admin.ts";
 import { documents } from "./routes/documents.ts";

@@ -1,8 +1,8 @@
-import { KeyRing } from "./api-keys.ts";
 import { type Config, configOf } from "./config.ts";
+import { KeyRing } from "./identity/api-keys.ts";
+import { TenantGate } from "./identity/tenant-gate.ts";
+import { TokenVerifier } from "./identity/tokens.ts";
 import { IsolateLane } from "./lanes/isolate.ts";
-import { TenantGate } from "./tenant-gate.ts";
-import { TokenVerifier } from "./tokens.ts";
 
 /** What requests share within one gateway isolate. Nothing here belongs to one request. */
 export interface Services {

@@ -1,6 +1,6 @@
 import type { NamedSecret } from "../../protocol/api-key.ts";
 import { formatSignature, signedText } from "../../protocol/signature.ts";
-import { importHmacKey } from "../api-keys.ts";
+import { importHmacKey } from "../identity/api-keys.ts";
 
 /** Signs requests to executors with the first of the shared secrets, imported once. */
 export class ExecutorSigner {

@@ -1,5 +1,5 @@
 import { ExecutorResult, RunLine } from "../../protocol/sandbox-api.ts";
-import { isJson } from "../json-text.ts";
+import { isJson } from "../request/json-text.ts";
 
 /** A line longer than any result with the largest limits is not one of ours. Characters. */
 const LINE_MAX_CHARS = 64 * 1024 * 1024;

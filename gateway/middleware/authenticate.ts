@@ -4,7 +4,7 @@ import { scopeFailure } from "../../durable-objects/key-state.ts";
 import { FailureError } from "../../protocol/failure.ts";
 import type { Scope } from "../../protocol/tenant.ts";
 import type { AppEnv } from "../app-env.ts";
-import type { Principal } from "../tenant-gate.ts";
+import type { Principal } from "../identity/tenant-gate.ts";
 
 /**
  * Establishes who asks, from `Authorization: Bearer` or `x-api-key` alone, without asking anyone.

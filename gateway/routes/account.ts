@@ -4,8 +4,8 @@ import { dayOf } from "../../durable-objects/quota.ts";
 import { FailureError } from "../../protocol/failure.ts";
 import type { Result } from "../../protocol/result.ts";
 import type { UsageAnswer } from "../../protocol/tenant-answers.ts";
+import { limitsAnswer } from "../answer/limits-answer.ts";
 import type { AppEnv } from "../app-env.ts";
-import { limitsAnswer } from "../limits-answer.ts";
 import { authenticate, authorize } from "../middleware/authenticate.ts";
 
 /** What a tenant may see of itself. */

@@ -12,9 +12,9 @@ import {
   TenantOverrides,
 } from "../../protocol/tenant.ts";
 import type { AppEnv } from "../app-env.ts";
-import { readEnvelope } from "../envelope.ts";
-import { issuesOf } from "../issues.ts";
 import { requireAdmin } from "../middleware/require-admin.ts";
+import { readEnvelope } from "../request/envelope.ts";
+import { issuesOf } from "../request/issues.ts";
 
 /** What an operator may do. Every change is noted in Control before it is made. */
 export const admin = new Hono<AppEnv>();

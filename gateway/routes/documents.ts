@@ -1,8 +1,8 @@
 import { Hono } from "hono";
 
 import type { AppEnv } from "../app-env.ts";
-import { docsPage } from "../docs-page.ts";
-import { openApiDocument } from "../openapi.ts";
+import { docsPage } from "../documents/docs-page.ts";
+import { openApiDocument } from "../documents/openapi.ts";
 
 /** What the API is, for programs and for people. Open to anyone. */
 export const documents = new Hono<AppEnv>();

@@ -8,18 +8,23 @@ import { fail, ok, type Result } from "../../protocol/result.ts";
 import type { DryRunAnswer } from "../../protocol/run-result.ts";
 import type { RunOrder } from "../../protocol/sandbox-api.ts";
 import type { TenantPolicy } from "../../protocol/tenant.ts";
+import {
+  answerWithEvents,
+  answerWithJson,
+  type LastStep,
+  observed,
+} from "../answer/isolate-run.ts";
+import { rateHeaders } from "../answer/rate-headers.ts";
+import { runFormatOf } from "../answer/run-format.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { Config } from "../config.ts";
-import { type Envelope, readEnvelope } from "../envelope.ts";
-import { type IsolatePlan, planIsolateRun } from "../isolate-plan.ts";
-import { answerWithEvents, answerWithJson, type LastStep, observed } from "../isolate-run.ts";
-import { type RoutedRequest, routeRequest } from "../lane-choice.ts";
+import type { Principal } from "../identity/tenant-gate.ts";
 import { totalBoundMs } from "../lanes/isolate.ts";
 import { authenticate, requireScope } from "../middleware/authenticate.ts";
-import { rateHeaders } from "../rate-headers.ts";
-import { runFormatOf } from "../run-format.ts";
-import type { Principal } from "../tenant-gate.ts";
-import { warmAffinity } from "../warm-affinity.ts";
+import { type Envelope, readEnvelope } from "../request/envelope.ts";
+import { type IsolatePlan, planIsolateRun } from "../request/isolate-plan.ts";
+import { type RoutedRequest, routeRequest } from "../request/lane-choice.ts";
+import { warmAffinity } from "../request/warm-affinity.ts";
 
 /** What was asked for, before any tenant's limits were looked at. */
 interface ReadRequest {

@@ -4,19 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { NonceMemory } from "../../executor-http/nonce-memory.ts";
+import { MacCheck } from "../../executor-http/signature-check.ts";
 import type { SandboxConfig } from "../config.ts";
-import { CageFactory } from "./cage-factory.ts";
-import { cageProgram, findWallTools, probeProgram } from "./cage-program.ts";
-import { CageUids } from "./cage-uids.ts";
+import { CageFactory } from "./cages/cage-factory.ts";
+import { cageProgram, findWallTools, probeProgram } from "./cages/cage-program.ts";
+import { CageUids } from "./cages/cage-uids.ts";
+import { RUNTIMES } from "./http/runtimes.ts";
+import { sandboxServer } from "./http/server.ts";
 import { log } from "./log.ts";
-import { openMemoryWall } from "./memory/open-memory-wall.ts";
 import { Metrics } from "./metrics.ts";
-import { NonceMemory } from "./nonce-memory.ts";
-import { Pool } from "./pool.ts";
-import { raiseWalls } from "./raise-walls.ts";
-import { RUNTIMES } from "./runtimes.ts";
-import { sandboxServer } from "./server.ts";
-import { MacCheck } from "./signature-check.ts";
+import { Pool } from "./pool/pool.ts";
+import { openMemoryWall } from "./walls/memory/open-memory-wall.ts";
+import { raiseWalls } from "./walls/raise-walls.ts";
 
 export interface Service {
   readonly port: number;

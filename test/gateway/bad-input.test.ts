@@ -178,7 +178,7 @@ describe("a key", () => {
   });
 
   it("signed by a secret that only verifies any more is good", async () => {
-    const { KeyRing } = await import("../../gateway/api-keys.ts");
+    const { KeyRing } = await import("../../gateway/identity/api-keys.ts");
     const old = new KeyRing([{ id: "a", secret: "o".repeat(32) }]);
     const { tenant } = await newKey();
     const { keyId, key } = await old.mint(tenant);

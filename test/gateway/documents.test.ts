@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { createApp } from "../../gateway/app.ts";
-import { OPERATIONS } from "../../gateway/operations.ts";
+import { OPERATIONS } from "../../gateway/documents/operations.ts";
 import { call } from "./support.ts";
 
 /** The routes that the app has, middleware left out, as `GET /path/{name}`. */

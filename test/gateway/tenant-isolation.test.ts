@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-import { OPERATIONS } from "../../gateway/operations.ts";
+import { OPERATIONS } from "../../gateway/documents/operations.ts";
 import { bearer, call, ended, newKey, playExecutors, postRun, setOverrides } from "./support.ts";
 
 afterEach(() => {

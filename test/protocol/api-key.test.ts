@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { KeyRing } from "../../gateway/api-keys.ts";
+import { KeyRing } from "../../gateway/identity/api-keys.ts";
 import { base32, parseApiKey, parseSecretList, signedPart } from "../../protocol/api-key.ts";
 
 describe("parseApiKey()", () => {

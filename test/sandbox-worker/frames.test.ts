@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { encodeFrame, FRAME_MAX_BYTES, FrameReader, Up } from "../../sandbox-worker/frames.ts";
-import { KeptOutput } from "../../sandbox-worker/service/kept-output.ts";
+import { KeptOutput } from "../../sandbox-worker/service/cages/kept-output.ts";
 
 const LINE = JSON.stringify({ level: "log", stream: "stdout", atMs: 1, text: "" });
 const texts = (reader: FrameReader, chunk: Buffer): string[] =>

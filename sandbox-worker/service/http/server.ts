@@ -1,0 +1,170 @@
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+
+import { answerJson, answerRefusal } from "../../../executor-http/answer.ts";
+import { readBody } from "../../../executor-http/read-body.ts";
+import { checkHeader } from "../../../executor-http/signature-check.ts";
+import type { MacCheck } from "../../../executor-http/signature-check.ts";
+import type { SandboxReadiness, SandboxRuntimes } from "../../../protocol/sandbox-api.ts";
+import { BOOT_HEADER, SIGNATURE_HEADER } from "../../../protocol/signature.ts";
+import type { SandboxConfig } from "../../config.ts";
+import { log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Pool } from "../pool/pool.ts";
+import { readOrder } from "./read-order.ts";
+import { RunAnswer } from "./run-answer.ts";
+
+/** Longer than gateways keep a connection unused, so that it is they who close it. */
+const KEEP_ALIVE_MS = 75_000;
+/** A gateway sends from memory: a body that takes longer does not come. */
+const REQUEST_MAX_MS = 30_000;
+const HEADERS_MAX_MS = 10_000;
+
+const OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+export interface ServerParts {
+  readonly config: SandboxConfig;
+  readonly bootId: string;
+  readonly pool: Pool;
+  readonly macs: MacCheck;
+  readonly metrics: Metrics;
+  readonly protections: Readonly<Record<string, boolean>>;
+  readonly runtimes: SandboxRuntimes;
+}
+
+/** The service's HTTP surface, not yet listening. */
+export function sandboxServer(parts: ServerParts): Server {
+  const server = createServer(
+    {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      requestTimeout: REQUEST_MAX_MS,
+      headersTimeout: HEADERS_MAX_MS,
+    },
+    (request, response) => {
+      response.setHeader(BOOT_HEADER, parts.bootId);
+      // A peer that went away is seen by `close`.
+      request.on("error", () => {});
+      response.on("error", () => {});
+      route(parts, request, response).catch((error: unknown) => {
+        log("request.failed", { error: error instanceof Error ? error.stack : String(error) });
+        if (response.headersSent) response.destroy();
+        else answerJson(response, 500, { code: "internal" });
+      });
+    },
+  );
+  server.maxConnections = parts.config.connectionsMax;
+  return server;
+}
+
+async function route(
+  parts: ServerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { method = "", url = "" } = request;
+  const path = url.split("?", 1)[0] ?? "";
+  if (path === "/v1/runs") {
+    if (method === "POST") await takeRun(parts, request, response);
+    else answerJson(response, 405, { code: "method_not_allowed" }, { Allow: "POST" });
+    return;
+  }
+  const get = GETS.get(path);
+  if (get === undefined) answerJson(response, 404, { code: "not_found" });
+  else if (method === "GET" || method === "HEAD") get(parts, response);
+  else answerJson(response, 405, { code: "method_not_allowed" }, { Allow: "GET, HEAD" });
+}
+
+type Get = (parts: ServerParts, response: ServerResponse) => void;
+
+const GETS: ReadonlyMap<string, Get> = new Map([
+  [
+    "/healthz",
+    (_parts, response) => {
+      answerJson(response, 200, { status: "ok" });
+    },
+  ],
+  [
+    "/readyz",
+    (parts, response) => {
+      const readiness = readinessOf(parts);
+      answerJson(response, readiness.ready ? 200 : 503, readiness);
+    },
+  ],
+  [
+    "/v1/runtimes",
+    ({ runtimes }, response) => {
+      answerJson(response, 200, runtimes);
+    },
+  ],
+  [
+    "/metrics",
+    ({ metrics, pool }, response) => {
+      response.writeHead(200, { "Content-Type": OPENMETRICS });
+      response.end(metrics.text(pool.gauges));
+    },
+  ],
+]);
+
+function readinessOf({ pool, bootId, config, protections }: ServerParts): SandboxReadiness {
+  const { refusal, gauges } = pool;
+  return {
+    ready: refusal === null,
+    reason: refusal?.reason ?? null,
+    bootId,
+    draining: pool.draining,
+    inFlight: gauges.inFlight,
+    queued: gauges.queued,
+    cages: {
+      live: gauges.cagesLive,
+      spares: gauges.cagesSpare,
+      busy: gauges.cagesBusy,
+      max: config.pool.maxCages,
+    },
+    protections,
+  };
+}
+
+async function takeRun(
+  { config, bootId, pool, macs, metrics }: ServerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { method = "", url = "" } = request;
+  // No body is read for a header of the wrong form, boot or clock; the mac is over the body, and waits for it.
+  const given = request.headers[SIGNATURE_HEADER.toLowerCase()];
+  const header = checkHeader(typeof given === "string" ? given : undefined, {
+    bootId,
+    nowMs: Date.now(),
+  });
+  if (!header.ok) {
+    metrics.requestRefused(header.problem);
+    return answerJson(response, 401, { code: header.problem });
+  }
+  const body = await readBody(request, config.bodyMaxBytes);
+  if (body.kind === "broken") return;
+  if (body.kind === "too-large") {
+    const limitBytes = config.bodyMaxBytes;
+    return answerJson(response, 413, { code: "payload_too_large", limitBytes });
+  }
+  const { bytes } = body;
+  const signed = macs.check(header.signature, { method, target: url, body: bytes }, Date.now());
+  if (!signed.ok) {
+    metrics.requestRefused(signed.problem);
+    return answerJson(response, 401, { code: signed.problem });
+  }
+  const reading = readOrder(bytes, config.ceilings);
+  if (!reading.ok) {
+    metrics.requestRefused("malformed_order");
+    return answerJson(response, 400, { code: "malformed_order", detail: reading.problem });
+  }
+  const { run } = reading;
+  const submission = pool.submit(run, new RunAnswer(response, run.order.stream));
+  if (!submission.accepted) {
+    metrics.requestRefused(submission.refusal);
+    return answerRefusal(response, submission.refusal);
+  }
+  response.once("close", () => {
+    // The gateway went away before it had its answer.
+    if (!response.writableFinished) submission.cancel();
+  });
+}
