@@ -31,7 +31,7 @@ export async function cageProgram(folder: string): Promise<CageProgram> {
 
 /** What stands in a cage's place while the walls are tried. */
 export function probeProgram(): CageProgram {
-  const entry = join(SANDBOX_WORKER, "service/confinement-probe.ts");
+  const entry = join(SANDBOX_WORKER, "service/walls/confinement-probe.ts");
   return {
     nodePath: realpathSync(process.execPath),
     entry,
