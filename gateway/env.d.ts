@@ -6,8 +6,8 @@ declare namespace Cloudflare {
 
   /** Bindings by their type. Variables and secrets are read by `readConfig` alone. */
   interface Env {
-    readonly TENANT: DurableObjectNamespace<import("../durable-objects/tenant.ts").Tenant>;
-    readonly CONTROL: DurableObjectNamespace<import("../durable-objects/control.ts").Control>;
+    readonly TENANT: DurableObjectNamespace<import("../durable-objects/tenant/tenant.ts").Tenant>;
+    readonly CONTROL: DurableObjectNamespace<import("../durable-objects/control/control.ts").Control>;
   }
 }
 

@@ -1,5 +1,5 @@
-import { dayOf } from "../../durable-objects/quota.ts";
-import type { TenantOverview } from "../../durable-objects/tenant.ts";
+import { dayOf } from "../../durable-objects/tenant/quota.ts";
+import type { TenantOverview } from "../../durable-objects/tenant/tenant.ts";
 import { ISOLATE_LIMITS } from "../../protocol/limits.ts";
 import type { LimitAnswer, LimitsAnswer } from "../../protocol/tenant-answers.ts";
 import type { Config } from "../config.ts";

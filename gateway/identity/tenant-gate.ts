@@ -1,4 +1,4 @@
-import type { TenantOverview } from "../../durable-objects/tenant.ts";
+import type { TenantOverview } from "../../durable-objects/tenant/tenant.ts";
 import type { AdmissionAnswer, AdmissionRequest, Settlement } from "../../protocol/admission.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import { fail, ok, type Result } from "../../protocol/result.ts";

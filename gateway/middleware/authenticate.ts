@@ -1,6 +1,6 @@
 import { createMiddleware } from "hono/factory";
 
-import { scopeFailure } from "../../durable-objects/key-state.ts";
+import { scopeFailure } from "../../durable-objects/tenant/key-state.ts";
 import { FailureError } from "../../protocol/failure.ts";
 import type { Scope } from "../../protocol/tenant.ts";
 import type { AppEnv } from "../app-env.ts";

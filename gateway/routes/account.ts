@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 
-import { dayOf } from "../../durable-objects/quota.ts";
+import { dayOf } from "../../durable-objects/tenant/quota.ts";
 import { FailureError } from "../../protocol/failure.ts";
 import type { Result } from "../../protocol/result.ts";
 import type { UsageAnswer } from "../../protocol/tenant-answers.ts";

@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import type { z } from "zod";
 
-import { CONTROL_NAME } from "../../durable-objects/control.ts";
+import { CONTROL_NAME } from "../../durable-objects/control/control.ts";
 import { KEY_ID, TENANT_ID } from "../../protocol/api-key.ts";
 import { FailureError } from "../../protocol/failure.ts";
 import type { Result } from "../../protocol/result.ts";

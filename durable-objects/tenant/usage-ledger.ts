@@ -1,5 +1,5 @@
-import type { Lane } from "../protocol/outcome.ts";
-import type { Usage } from "../protocol/tenant.ts";
+import type { Lane } from "../../protocol/outcome.ts";
+import type { Usage } from "../../protocol/tenant.ts";
 import type { UsedToday } from "./quota.ts";
 
 /** What one event adds to a day's use of a lane; negative to take it back. */

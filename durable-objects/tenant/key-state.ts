@@ -1,5 +1,5 @@
-import type { Failure } from "../protocol/failure.ts";
-import type { KeyInfo, Scope } from "../protocol/tenant.ts";
+import type { Failure } from "../../protocol/failure.ts";
+import type { KeyInfo, Scope } from "../../protocol/tenant.ts";
 
 /** Why a key may not do what `scope` names now; undefined where it may. */
 export function keyFailure(

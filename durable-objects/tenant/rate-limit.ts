@@ -1,4 +1,4 @@
-import type { RatePolicy } from "../gateway/config.ts";
+import type { RatePolicy } from "../../gateway/config.ts";
 
 /**
  * The generic cell rate algorithm: a rate limiter whose whole state is one number, `tat`, the

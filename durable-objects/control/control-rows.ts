@@ -1,4 +1,4 @@
-import { migrate, type Migration } from "./migrations.ts";
+import { migrate, type Migration } from "../migrations.ts";
 
 /** What an operator did; never a secret, and nothing of a tenant's work. */
 export interface Change {

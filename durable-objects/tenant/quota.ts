@@ -1,4 +1,4 @@
-import type { QuotaPolicy } from "../gateway/config.ts";
+import type { QuotaPolicy } from "../../gateway/config.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 

@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 
-import { CHANGES_KEPT } from "../../durable-objects/control-rows.ts";
+import { CHANGES_KEPT } from "../../../durable-objects/control/control-rows.ts";
 
 const newControl = () => env.CONTROL.getByName(crypto.randomUUID());
 

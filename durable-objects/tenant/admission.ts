@@ -1,6 +1,6 @@
-import type { QuotaPolicy, RatePolicy } from "../gateway/config.ts";
-import type { AdmissionRequest, LimitReport } from "../protocol/admission.ts";
-import type { Failure } from "../protocol/failure.ts";
+import type { QuotaPolicy, RatePolicy } from "../../gateway/config.ts";
+import type { AdmissionRequest, LimitReport } from "../../protocol/admission.ts";
+import type { Failure } from "../../protocol/failure.ts";
 import { hasPlace } from "./concurrency.ts";
 import { quotaStates, untilNextDayMs, type UsedToday } from "./quota.ts";
 import { type RateDecision, takeRate } from "./rate-limit.ts";

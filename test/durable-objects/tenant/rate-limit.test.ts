@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { returnRate, takeRate, UNUSED_TAT } from "../../durable-objects/rate-limit.ts";
+import { returnRate, takeRate, UNUSED_TAT } from "../../../durable-objects/tenant/rate-limit.ts";
 
 /** Ten a second, five at once. */
 const policy = { requests: 600, windowS: 60, burst: 5 };

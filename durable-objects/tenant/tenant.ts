@@ -1,9 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
 
-import { type Config, configOf, type RatePolicy } from "../gateway/config.ts";
-import type { AdmissionAnswer, AdmissionRequest, Settlement } from "../protocol/admission.ts";
-import type { Failure } from "../protocol/failure.ts";
-import { fail, ok, type Result } from "../protocol/result.ts";
+import { type Config, configOf, type RatePolicy } from "../../gateway/config.ts";
+import type { AdmissionAnswer, AdmissionRequest, Settlement } from "../../protocol/admission.ts";
+import type { Failure } from "../../protocol/failure.ts";
+import { fail, ok, type Result } from "../../protocol/result.ts";
 import type {
   KeyInfo,
   Rate,
@@ -11,7 +11,7 @@ import type {
   TenantOverrides,
   TenantPolicy,
   Usage,
-} from "../protocol/tenant.ts";
+} from "../../protocol/tenant.ts";
 import { decideAdmission, type Standing } from "./admission.ts";
 import { Leases } from "./concurrency.ts";
 import { keyFailure } from "./key-state.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { decideAdmission, type Standing } from "../../durable-objects/admission.ts";
-import { UNUSED_TAT } from "../../durable-objects/rate-limit.ts";
+import { decideAdmission, type Standing } from "../../../durable-objects/tenant/admission.ts";
+import { UNUSED_TAT } from "../../../durable-objects/tenant/rate-limit.ts";
 
 const NOW = Date.parse("2026-11-22T12:00:00Z");
 const rate = { requests: 60, windowS: 60, burst: 2 };

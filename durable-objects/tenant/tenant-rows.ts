@@ -1,6 +1,11 @@
-import { KeyInfo, NO_OVERRIDES, TenantOverrides, type TenantPolicy } from "../protocol/tenant.ts";
-import type { Usage } from "../protocol/tenant.ts";
-import { migrate, type Migration } from "./migrations.ts";
+import {
+  KeyInfo,
+  NO_OVERRIDES,
+  TenantOverrides,
+  type TenantPolicy,
+} from "../../protocol/tenant.ts";
+import type { Usage } from "../../protocol/tenant.ts";
+import { migrate, type Migration } from "../migrations.ts";
 
 /** The Tenant object's schema, by steps. */
 const TENANT_MIGRATIONS: readonly Migration[] = [

@@ -2,10 +2,10 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 
-import { KEYS_MAX, type Tenant } from "../../durable-objects/tenant.ts";
-import type { AdmissionRequest, Settlement } from "../../protocol/admission.ts";
-import { base32 } from "../../protocol/api-key.ts";
-import type { KeyInfo, TenantOverrides } from "../../protocol/tenant.ts";
+import { KEYS_MAX, type Tenant } from "../../../durable-objects/tenant/tenant.ts";
+import type { AdmissionRequest, Settlement } from "../../../protocol/admission.ts";
+import { base32 } from "../../../protocol/api-key.ts";
+import type { KeyInfo, TenantOverrides } from "../../../protocol/tenant.ts";
 
 const TODAY = new Date().toISOString().slice(0, 10);
 

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
-import { RecentIds } from "../../durable-objects/recent-ids.ts";
-import { UsageLedger } from "../../durable-objects/usage-ledger.ts";
+import { RecentIds } from "../../../durable-objects/tenant/recent-ids.ts";
+import { UsageLedger } from "../../../durable-objects/tenant/usage-ledger.ts";
 
 const run = { runs: 1, cpuMs: 2, wallMs: 3 };
 

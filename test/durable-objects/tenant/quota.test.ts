@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { dayOf, quotaStates, untilNextDayMs } from "../../durable-objects/quota.ts";
+import { dayOf, quotaStates, untilNextDayMs } from "../../../durable-objects/tenant/quota.ts";
 
 const NOON = Date.parse("2026-11-22T12:00:00Z");
 

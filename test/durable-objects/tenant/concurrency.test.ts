@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { hasPlace, Leases } from "../../durable-objects/concurrency.ts";
+import { hasPlace, Leases } from "../../../durable-objects/tenant/concurrency.ts";
 
 it("a lease holds its place until it is released", () => {
   const leases = new Leases();
