@@ -13,6 +13,9 @@ import { Certainty, Outcome } from "./outcome.ts";
  * The head of a 200 goes out before any of the run's code starts. So a connection that is lost
  * before the head has started nothing, and the gateway may try the run elsewhere. Empty lines are
  * heartbeats. A client that leaves closes the connection, and with it the run.
+ *
+ * `POST /v1/runs` runs whatever it is sent. `PUT /v1/runs/{runId}` is for a job's run: the same id
+ * never starts twice, and is answered 409 from the second time on.
  */
 export const RUN_CONTENT_TYPE = "application/x-ndjson";
 

@@ -12,6 +12,7 @@ import { cageProgram, findWallTools, probeProgram } from "./cages/cage-program.t
 import { CageUids } from "./cages/cage-uids.ts";
 import { RUNTIMES } from "./http/runtimes.ts";
 import { sandboxServer } from "./http/server.ts";
+import { TakenRuns } from "./http/taken-runs.ts";
 import { log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { Pool } from "./pool/pool.ts";
@@ -62,6 +63,7 @@ export async function startService(config: SandboxConfig, start: ServiceStart): 
     bootId,
     pool,
     macs,
+    taken: new TakenRuns(),
     metrics,
     protections,
     runtimes: RUNTIMES,

@@ -70,6 +70,8 @@ function work({ code = "export default () => null", ...part }: WorkPart = {}): R
 
 /** How a request is signed, where a test wants it otherwise than right. */
 interface SigningPart {
+  /** Sent by PUT, as a job's run, under this id. */
+  readonly putAs?: string;
   readonly secret?: string;
   readonly secretId?: string;
   readonly timestampMs?: number;
@@ -153,8 +155,8 @@ export async function startSandboxService(
   const pid = child.pid!;
 
   const send: SandboxService["send"] = async (body, options = {}) =>
-    await fetch(`${url}/v1/runs`, {
-      method: "POST",
+    await fetch(url + lineOf(options).target, {
+      method: lineOf(options).method,
       headers: { [SIGNATURE_HEADER]: sign(body, { bootId, ...options }) },
       body,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -196,6 +198,11 @@ export function runBody(orderPart: OrderPart = {}, workPart: WorkPart = {}): str
   return `${JSON.stringify(order(orderPart))}\n${JSON.stringify(work(workPart))}`;
 }
 
+const lineOf = ({ putAs }: SigningPart): { readonly method: string; readonly target: string } =>
+  putAs === undefined
+    ? { method: "POST", target: "/v1/runs" }
+    : { method: "PUT", target: `/v1/runs/${putAs}` };
+
 function sign(body: string, part: SigningPart & { readonly bootId: string }): string {
   const {
     secret = SECRET,
@@ -206,8 +213,7 @@ function sign(body: string, part: SigningPart & { readonly bootId: string }): st
     signedBody = body,
   } = part;
   const bodyDigest = createHash("sha256").update(signedBody).digest("hex");
-  const target = "/v1/runs";
-  const text = signedText({ method: "POST", target, timestampMs, nonce, bootId, bodyDigest });
+  const text = signedText({ ...lineOf(part), timestampMs, nonce, bootId, bodyDigest });
   const mac = createHmac("sha256", secret).update(text).digest("hex");
   return formatSignature({ secretId, timestampMs, nonce, bootId, mac });
 }

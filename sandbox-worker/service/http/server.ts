@@ -13,12 +13,15 @@ import type { Metrics } from "../metrics.ts";
 import type { Pool } from "../pool/pool.ts";
 import { readOrder } from "./read-order.ts";
 import { RunAnswer } from "./run-answer.ts";
+import type { TakenRuns } from "./taken-runs.ts";
 
 /** Longer than gateways keep a connection unused, so that it is they who close it. */
 const KEEP_ALIVE_MS = 75_000;
 /** A gateway sends from memory: a body that takes longer does not come. */
 const REQUEST_MAX_MS = 30_000;
 const HEADERS_MAX_MS = 10_000;
+
+const RUNS = "/v1/runs";
 
 const OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -27,6 +30,7 @@ export interface ServerParts {
   readonly bootId: string;
   readonly pool: Pool;
   readonly macs: MacCheck;
+  readonly taken: TakenRuns;
   readonly metrics: Metrics;
   readonly protections: Readonly<Record<string, boolean>>;
   readonly runtimes: SandboxRuntimes;
@@ -63,9 +67,14 @@ async function route(
 ): Promise<void> {
   const { method = "", url = "" } = request;
   const path = url.split("?", 1)[0] ?? "";
-  if (path === "/v1/runs") {
-    if (method === "POST") await takeRun(parts, request, response);
+  if (path === RUNS) {
+    if (method === "POST") await takeRun(parts, request, response, null);
     else answerJson(response, 405, { code: "method_not_allowed" }, { Allow: "POST" });
+    return;
+  }
+  if (path.startsWith(`${RUNS}/`)) {
+    if (method === "PUT") await takeRun(parts, request, response, path.slice(RUNS.length + 1));
+    else answerJson(response, 405, { code: "method_not_allowed" }, { Allow: "PUT" });
     return;
   }
   const get = GETS.get(path);
@@ -124,10 +133,12 @@ function readinessOf({ pool, bootId, config, protections }: ServerParts): Sandbo
   };
 }
 
+/** @param runId The id in the path, of a run that must not start twice; null for one without. */
 async function takeRun(
-  { config, bootId, pool, macs, metrics }: ServerParts,
+  { config, bootId, pool, macs, metrics, taken }: ServerParts,
   request: IncomingMessage,
   response: ServerResponse,
+  runId: string | null,
 ): Promise<void> {
   const { method = "", url = "" } = request;
   // No body is read for a header of the wrong form, boot or clock; the mac is over the body, and waits for it.
@@ -158,8 +169,16 @@ async function takeRun(
     return answerJson(response, 400, { code: "malformed_order", detail: reading.problem });
   }
   const { run } = reading;
+  if (runId !== null && run.order.runId !== runId) {
+    const detail = "the order is of another run than the path";
+    return answerJson(response, 400, { code: "malformed_order", detail });
+  }
+  if (runId !== null && !taken.take(runId, run.order.caps.wallMs, Date.now())) {
+    return answerJson(response, 409, { code: "run_taken" });
+  }
   const submission = pool.submit(run, new RunAnswer(response, run.order.stream));
   if (!submission.accepted) {
+    if (runId !== null) taken.release(runId);
     metrics.requestRefused(submission.refusal);
     return answerRefusal(response, submission.refusal);
   }

@@ -111,6 +111,27 @@ describe("POST /v1/runs", () => {
   });
 });
 
+describe("PUT /v1/runs/{runId}", () => {
+  const RUN_ID = `job_${"a".repeat(26)}.1`;
+
+  it("starts an id once, however often it comes", async () => {
+    const body = runBody({ runId: RUN_ID }, { code: "export default () => 1" });
+    const first = await service.send(body, { putAs: RUN_ID });
+    const second = await service.send(body, { putAs: RUN_ID });
+
+    expect(await first.text()).toContain('"outcome":"ok"');
+    expect(second.status).toBe(409);
+    expect(await second.json()).toEqual({ code: "run_taken" });
+  });
+
+  it("refuses an order of another run than its path", async () => {
+    const response = await service.send(runBody({ runId: RUN_ID }), { putAs: `${RUN_ID}2` });
+
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: "malformed_order" });
+  });
+});
+
 describe("a cage", () => {
   it("never serves two tenants", async () => {
     const before = await until(async () => {
