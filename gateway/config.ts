@@ -1,5 +1,11 @@
 import type { NamedSecret } from "../protocol/api-key.ts";
-import { ISOLATE_LIMITS, type LimitName } from "../protocol/limits.ts";
+import type { ContainerCaps } from "../protocol/container-api.ts";
+import {
+  CONTAINER_LIMITS,
+  type ContainerLimitName,
+  ISOLATE_LIMITS,
+  type IsolateLimitName,
+} from "../protocol/limits.ts";
 import type { Lane } from "../protocol/outcome.ts";
 import type { Isolation, RunCaps } from "../protocol/sandbox-api.ts";
 import { Variables } from "./variables.ts";
@@ -17,10 +23,10 @@ export interface QuotaPolicy {
   readonly cpuMsPerDay: number | undefined;
 }
 
-/** A limit's default and the most a request may ask for, with the variables that set them. */
-interface ConfiguredLimit {
-  readonly default: number;
-  readonly maximum: number;
+/** A limit's default and the most a request may ask for, with the variables that set them; null is unlimited. */
+export interface ConfiguredLimit<Value extends number | null = number> {
+  readonly default: Value;
+  readonly maximum: Value;
   readonly setBy: string;
   readonly maximumSetBy: string;
 }
@@ -43,12 +49,25 @@ export interface Config {
   readonly quota: QuotaPolicy;
   readonly leaseMs: number;
   readonly isolate: {
-    readonly limits: Readonly<Record<LimitName, ConfiguredLimit>>;
+    readonly limits: Readonly<Record<IsolateLimitName, ConfiguredLimit>>;
     readonly caps: FixedCaps;
     readonly sourceBytes: number;
     readonly inputBytes: number;
     readonly modes: readonly Isolation[];
   };
+  readonly container: {
+    readonly limits: Readonly<Record<ContainerLimitName, ConfiguredLimit<number | null>>>;
+    readonly caps: Pick<ContainerCaps, "outputFileBytes" | "artifactFiles" | "artifactBytes">;
+    readonly sourceBytes: number;
+    /** Of the files that a request carries itself, together. */
+    readonly filesBytes: number;
+    /** The most that `permissions.net` may name there; empty is no network. */
+    readonly network: readonly string[];
+    /** Globs of images beside the runtimes' own. */
+    readonly allowedImages: readonly string[];
+  };
+  /** Longest that an answer to a run waits for its job, in milliseconds. */
+  readonly runWaitMaxMs: number;
   readonly sandboxUrls: readonly string[];
   readonly executorTimeoutMs: number;
   readonly bodyMaxBytes: number;
@@ -92,10 +111,10 @@ export function readConfig(variables: object): Config {
     leaseMs: v.LEASE_MS,
     isolate: {
       limits: {
-        wallMs: configuredLimit(v, "wallMs"),
-        cpuMs: configuredLimit(v, "cpuMs"),
-        memoryMb: configuredLimit(v, "memoryMb"),
-        outputBytes: configuredLimit(v, "outputBytes"),
+        wallMs: isolateLimit(v, "wallMs"),
+        cpuMs: isolateLimit(v, "cpuMs"),
+        memoryMb: isolateLimit(v, "memoryMb"),
+        outputBytes: isolateLimit(v, "outputBytes"),
       },
       caps: {
         resultBytes: v.ISOLATE_RESULT_BYTES,
@@ -108,6 +127,27 @@ export function readConfig(variables: object): Config {
       inputBytes: v.ISOLATE_INPUT_BYTES,
       modes: v.ISOLATION_MODES,
     },
+    container: {
+      limits: {
+        wallMs: containerLimit(v, "wallMs"),
+        cpuMs: containerLimit(v, "cpuMs"),
+        memoryMb: containerLimit(v, "memoryMb"),
+        outputBytes: containerLimit(v, "outputBytes"),
+        cpus: containerLimit(v, "cpus"),
+        pids: containerLimit(v, "pids"),
+        diskMb: containerLimit(v, "diskMb"),
+      },
+      caps: {
+        outputFileBytes: v.CONTAINER_OUTPUT_FILE_BYTES,
+        artifactFiles: v.CONTAINER_ARTIFACT_FILES,
+        artifactBytes: v.CONTAINER_ARTIFACT_BYTES,
+      },
+      sourceBytes: v.CONTAINER_SOURCE_BYTES,
+      filesBytes: v.CONTAINER_FILES_BYTES,
+      network: v.CONTAINER_NETWORK,
+      allowedImages: v.ALLOWED_IMAGES,
+    },
+    runWaitMaxMs: v.RUN_WAIT_MAX_MS,
     sandboxUrls: v.SANDBOX_URLS.map((url) => url.replace(/\/+$/, "")),
     executorTimeoutMs: v.EXECUTOR_TIMEOUT_MS,
     bodyMaxBytes: v.BODY_MAX_BYTES,
@@ -148,17 +188,40 @@ function unreadable(problems: readonly string[]): TypeError {
   return new TypeError(`Cannot read the configuration: ${problems.join("; ")}`);
 }
 
-const LIMIT_VARIABLES = {
+const ISOLATE_VARIABLES = {
   wallMs: "ISOLATE_WALL_MS",
   cpuMs: "ISOLATE_CPU_MS",
   memoryMb: "ISOLATE_MEMORY_MB",
   outputBytes: "ISOLATE_OUTPUT_BYTES",
-} as const satisfies Record<LimitName, string>;
+} as const satisfies Record<IsolateLimitName, string>;
 
-function configuredLimit(v: Variables, name: LimitName): ConfiguredLimit {
-  const variable = LIMIT_VARIABLES[name];
+const CONTAINER_VARIABLES = {
+  wallMs: "CONTAINER_WALL_MS",
+  cpuMs: "CONTAINER_CPU_MS",
+  memoryMb: "DOCKER_MEMORY_LIMIT",
+  outputBytes: "CONTAINER_OUTPUT_BYTES",
+  cpus: "DOCKER_CPU_LIMIT",
+  pids: "DOCKER_PIDS_LIMIT",
+  diskMb: "CONTAINER_DISK_MB",
+} as const satisfies Record<ContainerLimitName, string>;
+
+function isolateLimit(v: Variables, name: IsolateLimitName): ConfiguredLimit {
+  const variable = ISOLATE_VARIABLES[name];
+  return configuredLimit(variable, v[variable], v[`${variable}_MAX`]);
+}
+
+/** A limit that was removed has no maximum either, whatever is said of one. */
+function containerLimit(v: Variables, name: ContainerLimitName): ConfiguredLimit<number | null> {
+  const variable = CONTAINER_VARIABLES[name];
   const value = v[variable];
-  const most = v[`${variable}_MAX` as const];
+  return configuredLimit(variable, value, value === null ? undefined : v[`${variable}_MAX`]);
+}
+
+function configuredLimit<Value extends number | null>(
+  variable: string,
+  value: Value,
+  most: Value | undefined,
+): ConfiguredLimit<Value> {
   return {
     default: value,
     maximum: most ?? value,
@@ -170,9 +233,14 @@ function configuredLimit(v: Variables, name: LimitName): ConfiguredLimit {
 /** Values that are each readable and cannot hold together. */
 function findContradictions(v: Variables): readonly string[] {
   const found: string[] = [];
-  for (const { name, variable } of ISOLATE_LIMITS) {
-    const limit = configuredLimit(v, name);
-    if (limit.maximum < limit.default) found.push(`${variable}_MAX must be at least ${variable}`);
+  const limits = [
+    ...ISOLATE_LIMITS.map(({ name }) => isolateLimit(v, name)),
+    ...CONTAINER_LIMITS.map(({ name }) => containerLimit(v, name)),
+  ];
+  for (const { default: value, maximum, setBy, maximumSetBy } of limits) {
+    if (value !== null && maximum !== null && maximum < value) {
+      found.push(`${maximumSetBy} must be at least ${setBy}`);
+    }
   }
   for (const lane of ["ISOLATE", "BROWSER", "CONTAINER"] as const) {
     if (v[`RATE_LIMIT_WEIGHT_${lane}`] > v.RATE_LIMIT_BURST) {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { type NamedSecret, parseSecretList } from "../protocol/api-key.ts";
+import { NET_PERMISSIONS_MAX, NetPermission } from "../protocol/net-permission.ts";
 import { Isolation } from "../protocol/sandbox-api.ts";
 
 const MIB = 1024 * 1024;
@@ -19,11 +20,50 @@ const wholeNumber = (min: number, max: number) =>
         .max(max, { error: `must be at most ${max}` }),
     );
 
+/** As `value`; an empty text is none. */
+const optional = <T extends z.ZodType>(value: T) =>
+  z.preprocess((text) => (text === "" ? undefined : text), value.optional()).optional();
+
 /** As `wholeNumber`; an empty text is none. */
-const optionalNumber = (min: number, max: number) =>
-  z
-    .preprocess((value) => (value === "" ? undefined : value), wholeNumber(min, max).optional())
-    .optional();
+const optionalNumber = (min: number, max: number) => optional(wholeNumber(min, max));
+
+/** A Docker limit: as `value` reads it, null where an empty text removes it. */
+const dockerLimit = (value: z.ZodType<number>, initial: number | null) =>
+  z.preprocess((text) => (text === "" ? null : text), value.nullable()).default(initial);
+
+const cores = z
+  .union([z.string(), z.number()], { error: "must be a number of cores" })
+  .transform(String)
+  .pipe(z.string().regex(/^[0-9]{1,4}(?:\.[0-9]{1,3})?$/, { error: "must be a number of cores" }))
+  .transform(Number)
+  .pipe(
+    z
+      .number()
+      .min(0.01, { error: "must be at least 0.01" })
+      .max(1024, { error: "must be at most 1024" }),
+  );
+
+const MEMORY_UNIT_BYTES = { b: 1, k: 1024, m: MIB, g: 1024 * MIB } as const;
+
+/** Memory as Docker writes it (`512m`, `2g`, plain bytes), in MB. */
+const dockerMemory = z
+  .union([z.string(), z.number()], { error: "must be a size like 512m or 2g" })
+  .transform(String)
+  .pipe(z.string().regex(/^[0-9]{1,15}[bkmg]?$/i, { error: "must be a size like 512m or 2g" }))
+  .transform((text) => {
+    const unit = text.at(-1)?.toLowerCase() ?? "b";
+    const bytes = isMemoryUnit(unit) ? MEMORY_UNIT_BYTES[unit] : 1;
+    return Math.floor((Number.parseInt(text, 10) * bytes) / MIB);
+  })
+  .pipe(
+    z
+      .number()
+      .min(16, { error: "must be at least 16m" })
+      .max(1_048_576, { error: "must be at most 1024g" }),
+  );
+
+const isMemoryUnit = (text: string): text is keyof typeof MEMORY_UNIT_BYTES =>
+  text in MEMORY_UNIT_BYTES;
 
 const mode = z.enum(Isolation.options, { error: 'each must be "run", "tenant" or "warm"' });
 
@@ -33,6 +73,15 @@ const list = z.string({ error: "must be a comma-separated list" }).transform((te
     .map((part) => part.trim())
     .filter((part) => part !== ""),
 );
+
+/** "none", or the hosts that may be granted at most. */
+const network = list
+  .transform((entries) => (entries.length === 1 && entries[0] === "none" ? [] : entries))
+  .pipe(z.array(NetPermission).max(NET_PERMISSIONS_MAX));
+
+const imagePattern = z.string().regex(/^[a-zA-Z0-9*?._/:@-]{1,512}$/, {
+  error: "each must be an image, with * for any part of a name and ** for any path",
+});
 
 const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, {
   error: 'each must be an origin like "https://app.example.com"',
@@ -67,6 +116,24 @@ const isolateLimit = {
   ISOLATE_OUTPUT_BYTES_MAX: optionalNumber(1, 32 * MIB),
 };
 
+/** Floors are those of `CONTAINER_LIMITS`. */
+const containerLimit = {
+  CONTAINER_WALL_MS: wholeNumber(10, 7 * DAY_MS).default(300_000),
+  CONTAINER_CPU_MS: dockerLimit(wholeNumber(1, 1e12), null),
+  DOCKER_MEMORY_LIMIT: dockerLimit(dockerMemory, 2_048),
+  CONTAINER_OUTPUT_BYTES: wholeNumber(1, 1024 * MIB).default(16 * MIB),
+  DOCKER_CPU_LIMIT: dockerLimit(cores, 1),
+  DOCKER_PIDS_LIMIT: dockerLimit(wholeNumber(8, 4_194_304), 1_000),
+  CONTAINER_DISK_MB: wholeNumber(1, 1_048_576).default(1_024),
+  CONTAINER_WALL_MS_MAX: optional(wholeNumber(10, 7 * DAY_MS)),
+  CONTAINER_CPU_MS_MAX: optional(wholeNumber(1, 1e12)),
+  DOCKER_MEMORY_LIMIT_MAX: optional(dockerMemory),
+  CONTAINER_OUTPUT_BYTES_MAX: optional(wholeNumber(1, 1024 * MIB)),
+  DOCKER_CPU_LIMIT_MAX: optional(cores),
+  DOCKER_PIDS_LIMIT_MAX: optional(wholeNumber(8, 4_194_304)),
+  CONTAINER_DISK_MB_MAX: optional(wholeNumber(1, 1_048_576)),
+};
+
 /** Every variable and secret of the Worker, each by itself; `wrangler.toml` says what each is for. */
 export const Variables = z.object({
   RATE_LIMIT_REQUESTS: wholeNumber(1, 1_000_000).default(600),
@@ -94,6 +161,15 @@ export const Variables = z.object({
       }),
     )
     .default(["run", "tenant", "warm"]),
+  ...containerLimit,
+  CONTAINER_OUTPUT_FILE_BYTES: wholeNumber(1, 1024 * MIB).default(64 * MIB),
+  CONTAINER_ARTIFACT_FILES: wholeNumber(0, 100_000).default(1_000),
+  CONTAINER_ARTIFACT_BYTES: wholeNumber(0, 16 * 1024 * MIB).default(256 * MIB),
+  CONTAINER_SOURCE_BYTES: wholeNumber(1, 16 * MIB).default(MIB),
+  CONTAINER_FILES_BYTES: wholeNumber(1, 64 * MIB).default(4 * MIB),
+  CONTAINER_NETWORK: network.default([]),
+  ALLOWED_IMAGES: list.pipe(z.array(imagePattern).max(100)).default([]),
+  RUN_WAIT_MAX_MS: wholeNumber(1, 3_600_000).default(90_000),
   SANDBOX_URLS: list.pipe(
     z.array(httpUrl).min(1, { error: "must name at least one sandbox-worker" }),
   ),

@@ -6,8 +6,8 @@ import { ConsoleLine, Encoding, Isolation, RunError, Truncation } from "./sandbo
 export const Route = z.strictObject({ lane: Lane, reason: z.string() });
 export type Route = z.infer<typeof Route>;
 
-/** An effective limit and what set it: a variable, the tenant, or the request. */
-export const AppliedLimit = z.strictObject({ value: z.number(), setBy: z.string() });
+/** An effective limit and what set it: a variable, the tenant, or the request. Null is unlimited. */
+export const AppliedLimit = z.strictObject({ value: z.number().nullable(), setBy: z.string() });
 export type AppliedLimit = z.infer<typeof AppliedLimit>;
 
 /** The answer of `POST /v1/run`, and what `done` carries. */

@@ -56,11 +56,11 @@ export const MintedKey = z.strictObject({
 export type MintedKey = z.infer<typeof MintedKey>;
 
 const limitOverride = (floor: number, ceiling: number) =>
+  overrideOf(z.number().int().min(floor).max(ceiling));
+
+const overrideOf = (value: z.ZodNumber) =>
   z
-    .strictObject({
-      default: z.number().int().min(floor).max(ceiling).optional(),
-      maximum: z.number().int().min(floor).max(ceiling).optional(),
-    })
+    .strictObject({ default: value.optional(), maximum: value.optional() })
     .refine(
       ({ default: value, maximum }) =>
         value === undefined || maximum === undefined || value <= maximum,
@@ -96,6 +96,21 @@ export const TenantOverrides = z.strictObject({
         .optional(),
       /** Isolations that a request may ask for; the first is the default unless `tenant` is among them. */
       modes: z.array(Isolation).min(1).optional(),
+    })
+    .optional(),
+  container: z
+    .strictObject({
+      limits: z
+        .strictObject({
+          wallMs: limitOverride(10, 604_800_000),
+          cpuMs: limitOverride(1, 1e12),
+          memoryMb: limitOverride(16, 1_048_576),
+          outputBytes: limitOverride(1, 1024 * 1024 * 1024),
+          cpus: overrideOf(z.number().min(0.01).max(1024)),
+          pids: limitOverride(8, 4_194_304),
+          diskMb: limitOverride(1, 1_048_576),
+        })
+        .optional(),
     })
     .optional(),
   /** The most that `permissions.net` may name; empty is no network, left out is anything public. */

@@ -1,9 +1,15 @@
 import { dayOf } from "../../durable-objects/tenant/quota.ts";
 import type { TenantOverview } from "../../durable-objects/tenant/tenant.ts";
-import { ISOLATE_LIMITS } from "../../protocol/limits.ts";
+import {
+  CONTAINER_LIMITS,
+  type EffectiveLimit,
+  ISOLATE_LIMITS,
+  type LimitSpec,
+} from "../../protocol/limits.ts";
 import type { LimitAnswer, LimitsAnswer } from "../../protocol/tenant-answers.ts";
 import type { Config } from "../config.ts";
-import { allowedModes, effectiveLimits, TENANT_OVERRIDE } from "../request/isolate-limits.ts";
+import { allowedModes } from "../request/isolation.ts";
+import { effectiveLimits, TENANT_OVERRIDE } from "../request/limits.ts";
 
 /** Every limit of a tenant as it stands at `now`, and what set it. */
 export function limitsAnswer(
@@ -39,18 +45,37 @@ export function limitsAnswer(
   };
 }
 
-/** What a request may set, under the names it has there. */
+/** What a request may set, under the names it has there; a container's apart, as they are others. */
 function requestLimits({ policy }: TenantOverview, config: Config): readonly LimitAnswer[] {
-  const effective = effectiveLimits(config.isolate, policy.overrides);
-  return ISOLATE_LIMITS.map(({ name }) => {
-    const { default: value, unit, maximum, setBy, maximumSetBy } = effective[name];
-    return { name: `limits.${name}`, value, unit, maximum, setBy, maximumSetBy };
+  const { isolate, container } = policy.overrides;
+  return [
+    ...told("limits", ISOLATE_LIMITS, config.isolate.limits, isolate?.limits),
+    ...told("container.limits", CONTAINER_LIMITS, config.container.limits, container?.limits),
+  ];
+}
+
+function told<Name extends string>(
+  prefix: string,
+  specs: readonly LimitSpec<Name>[],
+  configured: Parameters<typeof effectiveLimits<Name, number | null>>[1],
+  overrides: Parameters<typeof effectiveLimits<Name, number | null>>[2],
+): readonly LimitAnswer[] {
+  const effective = effectiveLimits(specs, configured, overrides);
+  return specs.map(({ name }) => {
+    const { default: value, unit, maximum, setBy, maximumSetBy }: EffectiveLimit = effective[name];
+    return { name: `${prefix}.${name}`, value, unit, maximum, setBy, maximumSetBy };
   });
 }
 
 /** What is the same for every request of every tenant. */
-function fixedLimits({ isolate, bodyMaxBytes }: Config): readonly LimitAnswer[] {
+function fixedLimits({
+  isolate,
+  container,
+  bodyMaxBytes,
+  runWaitMaxMs,
+}: Config): readonly LimitAnswer[] {
   const { caps, sourceBytes, inputBytes } = isolate;
+  const { outputFileBytes, artifactFiles, artifactBytes } = container.caps;
   return [
     fixed("body", bodyMaxBytes, "bytes", "BODY_MAX_BYTES"),
     fixed("source", sourceBytes, "bytes", "ISOLATE_SOURCE_BYTES"),
@@ -60,6 +85,12 @@ function fixedLimits({ isolate, bodyMaxBytes }: Config): readonly LimitAnswer[] 
     fixed("fetchMs", caps.fetchMs, "ms", "ISOLATE_FETCH_MS"),
     fixed("fetchBytes", caps.fetchBytes, "bytes", "ISOLATE_FETCH_BYTES"),
     fixed("pendingOps", caps.pendingOps, "operations", "ISOLATE_PENDING_OPS"),
+    fixed("container.source", container.sourceBytes, "bytes", "CONTAINER_SOURCE_BYTES"),
+    fixed("container.files", container.filesBytes, "bytes", "CONTAINER_FILES_BYTES"),
+    fixed("container.outputFile", outputFileBytes, "bytes", "CONTAINER_OUTPUT_FILE_BYTES"),
+    fixed("container.artifactFiles", artifactFiles, "files", "CONTAINER_ARTIFACT_FILES"),
+    fixed("container.artifactBytes", artifactBytes, "bytes", "CONTAINER_ARTIFACT_BYTES"),
+    fixed("wait", runWaitMaxMs, "ms", "RUN_WAIT_MAX_MS"),
   ];
 }
 

@@ -1,23 +1,19 @@
-import type { LimitName } from "../../protocol/limits.ts";
+import { ISOLATE_LIMITS, type IsolateLimitName } from "../../protocol/limits.ts";
 import { fail, ok, type Result } from "../../protocol/result.ts";
 import type { ScriptRequest } from "../../protocol/run-request.ts";
 import type { AppliedLimit } from "../../protocol/run-result.ts";
 import type { Isolation, RunCaps, RunWork } from "../../protocol/sandbox-api.ts";
 import type { TenantPolicy } from "../../protocol/tenant.ts";
 import type { Config } from "../config.ts";
-import {
-  allowedModes,
-  effectiveLimits,
-  resolveIsolation,
-  resolveLimits,
-  resolveNet,
-} from "./isolate-limits.ts";
+import { fits } from "./fits.ts";
+import { allowedModes, resolveIsolation } from "./isolation.ts";
+import { effectiveLimits, resolveLimits, resolveNet } from "./limits.ts";
 
 /** All that was decided of an isolate run before it is admitted. */
 export interface IsolatePlan {
   readonly isolation: Isolation;
   readonly caps: RunCaps;
-  readonly limits: Readonly<Record<LimitName, AppliedLimit>>;
+  readonly limits: Readonly<Record<IsolateLimitName, AppliedLimit>>;
   readonly net: readonly string[];
   /** Runs that the tenant may have under way at once; 0 is unlimited. */
   readonly maxConcurrent: number;
@@ -37,7 +33,9 @@ export function planIsolateRun(
   config: Config,
 ): Result<IsolatePlan> {
   const { overrides } = policy;
-  const limits = resolveLimits(effectiveLimits(config.isolate, overrides), request.limits);
+  const own = overrides.isolate?.limits;
+  const effective = effectiveLimits(ISOLATE_LIMITS, config.isolate.limits, own);
+  const limits = resolveLimits(ISOLATE_LIMITS, effective, request.limits);
   if (!limits.ok) return limits;
   const isolation = resolveIsolation(allowedModes(config.isolate, overrides), request.isolation);
   if (!isolation.ok) return isolation;
@@ -87,14 +85,4 @@ function assembleWork(
     request: request.request ?? null,
     env: request.env,
   });
-}
-
-const encoder = new TextEncoder();
-
-/** Whether texts have at most so many bytes together; counts bytes only where characters leave doubt. */
-function fits(texts: readonly string[], maxBytes: number): boolean {
-  const chars = texts.reduce((sum, text) => sum + text.length, 0);
-  if (chars > maxBytes) return false;
-  if (chars * 3 <= maxBytes) return true;
-  return texts.reduce((sum, text) => sum + encoder.encode(text).byteLength, 0) <= maxBytes;
 }

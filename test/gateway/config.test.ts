@@ -46,6 +46,35 @@ describe("readConfig()", () => {
     });
   });
 
+  it("reads Docker's limits as Docker writes them", () => {
+    const { limits } = readConfig({
+      ...needed,
+      DOCKER_CPU_LIMIT: "0.5",
+      DOCKER_MEMORY_LIMIT: "512m",
+      DOCKER_MEMORY_LIMIT_MAX: "8G",
+    }).container;
+    expect(limits).toMatchObject({
+      cpus: { default: 0.5, maximum: 0.5 },
+      memoryMb: { default: 512, maximum: 8_192, maximumSetBy: "DOCKER_MEMORY_LIMIT_MAX" },
+      pids: { default: 1_000 },
+      cpuMs: { default: null, maximum: null },
+    });
+  });
+
+  it("takes an empty Docker limit for none", () => {
+    const { limits } = readConfig({ ...needed, DOCKER_PIDS_LIMIT: "" }).container;
+    expect(limits.pids).toMatchObject({ default: null, maximum: null });
+  });
+
+  it.each([
+    ["none", []],
+    ["", []],
+    ["*.example.com, a.example:443", ["*.example.com", "a.example:443"]],
+    ["*", ["*"]],
+  ])("reads CONTAINER_NETWORK %j as %j", (CONTAINER_NETWORK, network) => {
+    expect(readConfig({ ...needed, CONTAINER_NETWORK }).container.network).toEqual(network);
+  });
+
   it("takes several sandbox-workers, without the slash at the end", () => {
     const SANDBOX_URLS = "http://a:1/, https://b/x/";
     expect(readConfig({ ...needed, SANDBOX_URLS }).sandboxUrls).toEqual([

@@ -1,16 +1,9 @@
 import { describe, expect, it } from "vitest";
 
 import { readConfig } from "../../../gateway/config.ts";
-import {
-  effectiveLimits,
-  resolveIsolation,
-  resolveLimits,
-  resolveNet,
-  TENANT_OVERRIDE,
-} from "../../../gateway/request/isolate-limits.ts";
 import { planIsolateRun } from "../../../gateway/request/isolate-plan.ts";
+import { resolveIsolation } from "../../../gateway/request/isolation.ts";
 import { warmAffinity } from "../../../gateway/request/warm-affinity.ts";
-import { ISOLATE_LIMITS } from "../../../protocol/limits.ts";
 import { ScriptRequest } from "../../../protocol/run-request.ts";
 import { NO_OVERRIDES, type TenantOverrides } from "../../../protocol/tenant.ts";
 
@@ -19,83 +12,9 @@ const config = readConfig({
   EXECUTOR_SECRET: `a:${"e".repeat(32)}`,
   ADMIN_TOKEN: "t".repeat(32),
   SANDBOX_URLS: "http://127.0.0.1:1",
-  ISOLATE_WALL_MS_MAX: "30000",
-  ISOLATE_CPU_MS_MAX: "10000",
-  ISOLATE_MEMORY_MB_MAX: "256",
-  ISOLATE_OUTPUT_BYTES_MAX: "4194304",
   ISOLATE_SOURCE_BYTES: "100",
   ISOLATE_INPUT_BYTES: "50",
 });
-
-const resolve = (asked: object, overrides: TenantOverrides = {}) =>
-  resolveLimits(effectiveLimits(config.isolate, overrides), asked);
-
-describe.each(ISOLATE_LIMITS)("limits.$name", ({ name, variable, floor }) => {
-  const configured = config.isolate.limits[name];
-
-  it("is the variable's where nobody asks", () => {
-    expect(resolve({})).toMatchObject({
-      value: { [name]: { value: configured.default, setBy: variable } },
-    });
-  });
-
-  it.each([floor, configured.maximum])("may be asked to be %i", (value) => {
-    expect(resolve({ [name]: value })).toMatchObject({
-      value: { [name]: { value, setBy: "request" } },
-    });
-  });
-
-  it("is refused above its maximum, never clamped", () => {
-    expect(resolve({ [name]: configured.maximum + 1 })).toEqual({
-      ok: false,
-      failure: {
-        code: "limit_out_of_range",
-        limit: `limits.${name}`,
-        asked: configured.maximum + 1,
-        bound: "maximum",
-        allowed: configured.maximum,
-        setBy: `${variable}_MAX`,
-      },
-    });
-  });
-
-  it("is the tenant's override where it has one", () => {
-    const own = { default: configured.default + 1, maximum: configured.maximum + 10 };
-    const overrides = { isolate: { limits: { [name]: own } } };
-    expect(resolve({}, overrides)).toMatchObject({
-      value: { [name]: { value: own.default, setBy: TENANT_OVERRIDE } },
-    });
-    expect(resolve({ [name]: own.maximum }, overrides)).toMatchObject({ ok: true });
-    expect(resolve({ [name]: own.maximum + 1 }, overrides)).toMatchObject({
-      failure: { allowed: own.maximum, setBy: TENANT_OVERRIDE },
-    });
-  });
-
-  it("follows a maximum that was set below its default", () => {
-    const overrides = { isolate: { limits: { [name]: { maximum: floor } } } };
-    expect(resolve({}, overrides)).toMatchObject({
-      value: { [name]: { value: floor, setBy: TENANT_OVERRIDE } },
-    });
-  });
-
-  it("may be asked up to a default that was set above the maximum", () => {
-    const value = configured.maximum + 5;
-    const overrides = { isolate: { limits: { [name]: { default: value } } } };
-    expect(resolve({ [name]: value }, overrides)).toMatchObject({ ok: true });
-    expect(resolve({ [name]: value + 1 }, overrides)).toMatchObject({
-      failure: { allowed: value, setBy: TENANT_OVERRIDE },
-    });
-  });
-});
-
-it.each(ISOLATE_LIMITS.filter(({ floor }) => floor > 1))(
-  "limits.$name is refused below its floor",
-  ({ name, floor }) => {
-    expect(resolve({ [name]: floor - 1 })).toMatchObject({
-      failure: { code: "limit_out_of_range", bound: "minimum", allowed: floor },
-    });
-  },
-);
 
 it.each([
   [["run", "tenant", "warm"], undefined, "tenant"],
@@ -107,18 +26,6 @@ it.each([
 
 it("an isolation outside the tenant's policy is forbidden", () => {
   expect(resolveIsolation(["run"], "warm")).toMatchObject({ failure: { code: "forbidden" } });
-});
-
-it.each([
-  [undefined, ["*"], true],
-  [[], [], true],
-  [[], ["a.example"], false],
-  [["*.example.com"], ["api.example.com", "*.api.example.com", "api.example.com:8080"], true],
-  [["*.example.com"], ["example.com"], false],
-  [["a.example"], ["*"], false],
-  [["a.example:443"], ["a.example"], false],
-])("a tenant with %j may ask for %j: %s", (allowed, asked, may) => {
-  expect(resolveNet(allowed, asked).ok).toBe(may);
 });
 
 describe("planIsolateRun()", () => {
