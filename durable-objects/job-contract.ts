@@ -1,7 +1,13 @@
 import type { LimitReport } from "../protocol/admission.ts";
 import type { ContainerOrder, ContainerStats, OrderFile } from "../protocol/container-api.ts";
 import type { Failure } from "../protocol/failure.ts";
-import type { Callback, JobState, JobSummary, RetryRequest } from "../protocol/job.ts";
+import type {
+  Callback,
+  CallbackEvent,
+  JobState,
+  JobSummary,
+  RetryRequest,
+} from "../protocol/job.ts";
 import type { Certainty, Lane, Outcome } from "../protocol/outcome.ts";
 import type { AppliedLimit, Route, RunResult } from "../protocol/run-result.ts";
 import type { RunOrder, RunWork } from "../protocol/sandbox-api.ts";
@@ -88,6 +94,7 @@ export interface JobSubmission {
 
 /** A client's `Idempotency-Key` and what the request was, to tell a repeat from another request. */
 export interface Idempotency {
+  /** The client's, behind the method and path that it was sent to: keys of two routes never meet. */
   readonly key: string;
   /** SHA-256 over method, path, query and canonical body; lower-case hex. */
   readonly fingerprint: string;
@@ -131,6 +138,27 @@ export type TenantQueue = Readonly<
   Record<string, { readonly running: number; readonly queued: number }>
 >;
 
+export interface TenantQueueView {
+  readonly lanes: TenantQueue;
+  /** null is unlimited. */
+  readonly maxConcurrency: number | null;
+}
+
+/** Runs a job that is over again, as a new one. */
+export interface RedriveRequest {
+  readonly keyId: string | null;
+  readonly policyVersion: number;
+  readonly jobId: string;
+  readonly newJobId: string;
+  /** The spec was copied as `copy_spec` asked. */
+  readonly specCopied: boolean;
+}
+
+export type RedriveAnswer =
+  | SubmitAnswer
+  /** The spec is in R2 and goes when its job does: copy it, then ask again. Nothing changed. */
+  | { readonly kind: "copy_spec"; readonly from: string; readonly to: string };
+
 // -- Tenant <-> Lane
 
 /** How much a tenant wants of a lane now. The highest version counts. */
@@ -141,6 +169,36 @@ export interface LaneOffer {
   readonly backlog: number;
   /** Its share beside other tenants'. */
   readonly weight: number;
+  /** Whether jobs wait that cannot start yet: the sweep is to know this tenant. */
+  readonly waits: boolean;
+}
+
+/** What a lane looks like to one that waits there; told with every answer. */
+export interface LaneView {
+  readonly slotsTaken: number;
+  /** null is unlimited. */
+  readonly slots: number | null;
+  /** Tenants that have work there. */
+  readonly tenants: number;
+  readonly usualMs: number | null;
+}
+
+export interface OfferAnswer {
+  /** The version that counts now: a tenant whose own is lower offers again above it. */
+  readonly version: number;
+  readonly view: LaneView;
+}
+
+export interface TakeRequest {
+  readonly lane: QueuedLane;
+  readonly grants: readonly Grant[];
+  readonly view: LaneView;
+}
+
+export interface TakeReply {
+  readonly answers: readonly TakeAnswer[];
+  /** What the tenant wants once these are taken. */
+  readonly offer: LaneOffer;
 }
 
 /** A permission to start one run at one executor. */
@@ -157,7 +215,7 @@ export interface ExecutorAddress {
   readonly url: string;
 }
 
-/** The same epoch always gets the same answer. `returned`: nothing waits. */
+/** The same epoch never gets two jobs. Null: nothing waits, or the job that took it is over. */
 export interface TakeAnswer {
   readonly epoch: number;
   readonly taken: { readonly jobId: string } | null;
@@ -184,6 +242,9 @@ export interface LaneState {
     readonly running: number;
     readonly avoidedUntil: number | null;
   }[];
+  /** As the executors measure; null where none says. */
+  readonly recommendedConcurrency: number | null;
+  readonly canIncreaseConcurrency: boolean | null;
 }
 
 // -- Tenant -> Job
@@ -216,6 +277,20 @@ export interface QueueEnd {
   readonly at: number;
 }
 
+/** What Tenant and Lane ask of a Job. Each is safe to repeat. */
+export interface JobCalls {
+  /** Resolves once the Job has committed the run; another call with the epoch changes nothing. */
+  start(start: JobStart): void | Promise<void>;
+  /** Ends the run under way; the end comes as a settlement. */
+  cancel(reason: string): void | Promise<void>;
+  /** Resolves once `done` is committed. */
+  endInQueue(end: QueueEnd): void | Promise<void>;
+  /** Deletes all that the Job keeps, in R2, too. */
+  purge(): void | Promise<void>;
+  /** Whether the run of this epoch is the Job's to settle still; goes on with it if it stood still. */
+  wake(epoch: number): boolean | Promise<boolean>;
+}
+
 // -- Job -> Tenant
 
 /** How one run ended. */
@@ -243,9 +318,77 @@ export type SettleAnswer =
   /** Another epoch has the job, or it is over: nothing changed. */
   | { readonly kind: "stale" };
 
+/** What a Job asks of its Tenant. */
+export interface TenantOfJobs {
+  /** Ends a run. Safe to repeat. */
+  settleJob(settlement: RunSettlement): SettleAnswer | Promise<SettleAnswer>;
+  /** Ends a job whose client has left: out of the queue, or by `Job.cancel`. Safe to repeat. */
+  cancelJob(jobId: string, reason: string): unknown;
+}
+
+/** What a Job asks of its Lane. Both are safe to repeat; epochs that are no more change nothing. */
+export interface LaneOfJobs {
+  renew(epochs: readonly number[]): unknown;
+  settle(settlement: LaneSettlement): unknown;
+}
+
+/** What became of a run that was to be cancelled. */
+export type CancelAnswer =
+  /** Nothing of it lives; `killMs` from the decision to the proof, null where none was needed. */
+  | { readonly kind: "ended"; readonly killMs: number | null }
+  /** Its executor did not answer in time: the Job goes on killing it. */
+  | { readonly kind: "under_way" }
+  /** No run is in progress here. */
+  | { readonly kind: "not_running" };
+
 // -- gateway -> Job
 
 export interface JobDetails {
   readonly result: RunResult | null;
+  /** `result` as exact JSON text: numbers in its value are as the run wrote them. */
+  readonly resultText: string | null;
   readonly stats: ContainerStats | null;
+  readonly deliveries: readonly WebhookDelivery[];
 }
+
+/** How the telling of one event to the job's `callback` stands. */
+export interface WebhookDelivery {
+  readonly event: CallbackEvent;
+  readonly messageId: string;
+  readonly state: "pending" | "delivered" | "failed";
+  readonly attempts: number;
+  /** Of the last answer; null where none came. */
+  readonly lastStatus: number | null;
+  readonly lastError: string | null;
+  readonly lastAt: string | null;
+  readonly nextAt: string | null;
+}
+
+/** Events after a cursor, each as its JSON text. */
+export type EventPage =
+  | {
+      readonly kind: "page";
+      readonly events: readonly string[];
+      /** The cursor to go on from. */
+      readonly last: number;
+      /** `done` is at or before `last`: nothing comes after. */
+      readonly ended: boolean;
+    }
+  /** The cursor's next event is no longer kept (410); the oldest kept has this number. */
+  | { readonly kind: "dropped"; readonly oldest: number };
+
+export interface FollowRequest {
+  /** Number of the last event that the follower has; 0 for none. */
+  readonly after: number;
+  readonly format: "sse" | "ndjson";
+  /** What becomes of the job when the follower leaves before `done`. */
+  readonly onLeave: "cancel" | "nothing";
+}
+
+/**
+ * A follower that has nothing yet (`after` 0) is told by a `gap` event what was dropped; one that
+ * resumes at a number that was dropped is refused (410).
+ */
+export type FollowAnswer =
+  | { readonly kind: "following"; readonly body: ReadableStream<Uint8Array> }
+  | Extract<EventPage, { kind: "dropped" }>;

@@ -25,6 +25,11 @@ export type Failure =
   | { readonly code: "unauthenticated"; readonly reason: string }
   | { readonly code: "forbidden"; readonly reason: string }
   | { readonly code: "not_found"; readonly what: string }
+  | { readonly code: "gone"; readonly what: string }
+  /** The request does not fit the state of what it names. */
+  | { readonly code: "conflict"; readonly reason: string }
+  | { readonly code: "idempotency_conflict" }
+  | { readonly code: "idempotency_in_flight"; readonly retryAfterMs: number }
   | { readonly code: "method_not_allowed"; readonly allow: readonly string[] }
   | { readonly code: "payload_too_large"; readonly what: string; readonly limitBytes: number }
   | { readonly code: "unsupported_media_type"; readonly expected: string }
@@ -35,6 +40,7 @@ export type Failure =
     }
   | { readonly code: "concurrency_limited"; readonly limit: number; readonly retryAfterMs: number }
   | { readonly code: "quota_exceeded"; readonly policy: string; readonly retryAfterMs: number }
+  | { readonly code: "queue_full"; readonly limit: number; readonly retryAfterMs: number }
   | { readonly code: "lane_unavailable"; readonly lane: Lane; readonly reason: string }
   | { readonly code: "lane_full"; readonly lane: Lane; readonly retryAfterMs: number }
   | { readonly code: "draining"; readonly lane: Lane; readonly retryAfterMs: number }
@@ -139,6 +145,38 @@ export function toProblem(failure: Failure): Problem {
         detail: `Cannot find ${failure.what}`,
         code,
       };
+    case "gone":
+      return {
+        type: problemType(code),
+        title: "Gone",
+        status: 410,
+        detail: `Cannot find ${failure.what} any more`,
+        code,
+      };
+    case "conflict":
+      return {
+        type: problemType(code),
+        title: "Conflict",
+        status: 409,
+        detail: `Cannot do this now: ${failure.reason}`,
+        code,
+      };
+    case "idempotency_conflict":
+      return {
+        type: problemType(code),
+        title: "Idempotency key reused",
+        status: 422,
+        detail: "Cannot use this Idempotency-Key: it came with another request before",
+        code,
+      };
+    case "idempotency_in_flight":
+      return {
+        type: problemType(code),
+        title: "Request in flight",
+        status: 409,
+        detail: "Cannot answer yet: the first request with this Idempotency-Key is under way",
+        code,
+      };
     case "method_not_allowed":
       return {
         type: problemType(code),
@@ -191,6 +229,15 @@ export function toProblem(failure: Failure): Problem {
         detail: `Cannot accept the request in this period: the quota "${failure.policy}" is used up`,
         code,
         "violated-policies": [failure.policy],
+      };
+    case "queue_full":
+      return {
+        type: `${IANA}quota-exceeded`,
+        title: "Queue full",
+        status: 429,
+        detail: `Cannot queue another job: ${failure.limit} of this tenant wait already`,
+        code,
+        "violated-policies": ["queue"],
       };
     case "lane_unavailable":
       return {

@@ -107,6 +107,36 @@ export const JobPage = z.strictObject({
 });
 export type JobPage = z.infer<typeof JobPage>;
 
+/** `GET /v1/jobs/{id}/explain`: why a job waits, or how it was decided. */
+export const JobExplanation = z.strictObject({
+  job: JobSummary,
+  /** In one sentence. */
+  decision: z.string(),
+  /** What the job waits for; null where it waits for nothing. */
+  waitsFor: z
+    .enum(["its_time", "a_retry", "tenant_concurrency", "a_turn", "a_slot", "an_executor"])
+    .nullable(),
+  tenant: z.strictObject({
+    running: z.number(),
+    queued: z.number(),
+    /** null is unlimited. */
+    maxConcurrency: z.number().nullable(),
+  }),
+  /** Of all tenants together; null while the lane cannot be asked. */
+  lane: z
+    .strictObject({
+      slotsTaken: z.number(),
+      slots: z.number().nullable(),
+      backlog: z.number(),
+      usualMs: z.number().nullable(),
+      executors: z.array(z.strictObject({ name: z.string(), running: z.number() })),
+    })
+    .nullable(),
+  /** When the wait ends with `expired`; null where the job does not wait. */
+  expiresAt: z.string().nullable(),
+});
+export type JobExplanation = z.infer<typeof JobExplanation>;
+
 const numbered = { seq: z.number().int().min(1), at: z.string() };
 const outputOf = <S extends "stdout" | "stderr">(stream: S) =>
   z.strictObject({

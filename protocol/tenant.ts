@@ -77,6 +77,8 @@ export const TenantOverrides = z.strictObject({
   rateLimit: Rate.optional(),
   /** 0 is unlimited. */
   maxConcurrent: z.number().int().min(0).max(100_000).optional(),
+  /** Its share of a lane beside other tenants', whose weight is 1 unless set. */
+  weight: z.number().int().min(1).max(1_000).optional(),
   quota: z
     .strictObject({
       /** null is unlimited. */
