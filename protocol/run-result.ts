@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { ContainerArtifact, ContainerResult } from "./container-api.ts";
 import { Certainty, Lane, Outcome } from "./outcome.ts";
 import { ConsoleLine, Encoding, Isolation, RunError, Truncation } from "./sandbox-api.ts";
 
@@ -30,13 +31,18 @@ export const RunResult = z.strictObject({
   signal: z.string().nullable(),
   error: RunError.nullable(),
   truncated: Truncation.nullable(),
-  artifacts: z.array(z.unknown()),
+  artifacts: z.array(ContainerArtifact),
+  /** Files of a container that matched and were not kept, each with why. */
+  artifactsLeft: ContainerResult.shape.artifactsLeft.optional(),
   usage: z.strictObject({
     queueMs: z.number(),
     wallMs: z.number(),
     cpuMs: z.number(),
     memoryPeakBytes: z.number(),
     fetches: z.number(),
+    /** Of a container: from the order to the first instruction, and from the decision to end it to the proof. */
+    startMs: z.number().optional(),
+    killMs: z.number().nullable().optional(),
   }),
   limits: z.record(z.string(), AppliedLimit),
 });

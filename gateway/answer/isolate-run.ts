@@ -1,13 +1,12 @@
+import { resultJson, type UnparsedResult } from "../../protocol/result-text.ts";
 import { fail, ok, type Result } from "../../protocol/result.ts";
 import type { RunStep, StartedRun } from "../lanes/isolate.ts";
 import {
-  resultJson,
   resultOfEnd,
   resultOfLoss,
   resultOfUnlinkable,
   type RunFacts,
   unlinkableReason,
-  type UnparsedResult,
 } from "./run-answer.ts";
 import { EventWriter, KEEPALIVE_MS, type StreamFormat, writtenBody } from "./run-stream.ts";
 

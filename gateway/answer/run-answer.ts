@@ -1,5 +1,6 @@
 import { isRetrySafe } from "../../protocol/outcome.ts";
-import type { Route, RunResult } from "../../protocol/run-result.ts";
+import type { UnparsedResult } from "../../protocol/result-text.ts";
+import type { Route } from "../../protocol/run-result.ts";
 import type { ExecutorResult, Unlinkable } from "../../protocol/sandbox-api.ts";
 import type { IsolatePlan } from "../request/isolate-plan.ts";
 
@@ -11,11 +12,6 @@ export interface RunFacts {
   readonly plan: IsolatePlan;
   /** The request left the lane to the gateway. */
   readonly laneIsOpen: boolean;
-}
-
-/** A result whose value is still the text that the executor sent. */
-export interface UnparsedResult extends Omit<RunResult, "value"> {
-  readonly valueJson: string | null;
 }
 
 /** The result of a run that its executor saw to its end. */
@@ -87,22 +83,4 @@ function common({ runId, route, executor, plan }: RunFacts) {
     usage: { queueMs: 0, wallMs: 0, cpuMs: 0, memoryPeakBytes: 0, fetches: 0 },
     limits: plan.limits,
   };
-}
-
-/** A result as JSON text, its value put in as the text it is. */
-export function resultJson(result: UnparsedResult): string {
-  const { id, jobId, lane, route, executor, outcome, certainty, retrySafe, valueJson, ...rest } =
-    result;
-  const before = JSON.stringify({
-    id,
-    jobId,
-    lane,
-    route,
-    executor,
-    outcome,
-    certainty,
-    retrySafe,
-  });
-  const after = JSON.stringify(rest);
-  return `${before.slice(0, -1)},"value":${valueJson ?? "null"},${after.slice(1)}`;
 }
