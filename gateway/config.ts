@@ -1,8 +1,8 @@
 import type { NamedSecret } from "../protocol/api-key.ts";
 import type { ContainerCaps } from "../protocol/container-api.ts";
 import {
-  CONTAINER_LIMITS,
   type ContainerLimitName,
+  type ContainerLimitValues,
   ISOLATE_LIMITS,
   type IsolateLimitName,
 } from "../protocol/limits.ts";
@@ -56,7 +56,9 @@ export interface Config {
     readonly modes: readonly Isolation[];
   };
   readonly container: {
-    readonly limits: Readonly<Record<ContainerLimitName, ConfiguredLimit<number | null>>>;
+    readonly limits: {
+      readonly [name in ContainerLimitName]: ConfiguredLimit<ContainerLimitValues[name]>;
+    };
     readonly caps: Pick<ContainerCaps, "outputFileBytes" | "artifactFiles" | "artifactBytes">;
     readonly sourceBytes: number;
     /** Of the files that a request carries itself, together. */
@@ -68,7 +70,21 @@ export interface Config {
   };
   /** Longest that an answer to a run waits for its job, in milliseconds. */
   readonly runWaitMaxMs: number;
+  readonly queue: {
+    /** Longest wait for a slot from when a job could start. */
+    readonly timeoutMs: number;
+    readonly maxPerTenant: number;
+    /** How long jobs that are over are kept, and the most of them. */
+    readonly retentionMs: number;
+    readonly retentionMax: number;
+    /** Slots of one executor by lane; 0 is unlimited. */
+    readonly slots: { readonly container: number; readonly isolate: number };
+    /** Whether executors' own recommendation replaces `slots`. */
+    readonly adaptive: boolean;
+  };
   readonly sandboxUrls: readonly string[];
+  /** None is a lane that is off. */
+  readonly containerUrls: readonly string[];
   readonly executorTimeoutMs: number;
   readonly bodyMaxBytes: number;
   readonly failOpen: boolean;
@@ -128,15 +144,7 @@ export function readConfig(variables: object): Config {
       modes: v.ISOLATION_MODES,
     },
     container: {
-      limits: {
-        wallMs: containerLimit(v, "wallMs"),
-        cpuMs: containerLimit(v, "cpuMs"),
-        memoryMb: containerLimit(v, "memoryMb"),
-        outputBytes: containerLimit(v, "outputBytes"),
-        cpus: containerLimit(v, "cpus"),
-        pids: containerLimit(v, "pids"),
-        diskMb: containerLimit(v, "diskMb"),
-      },
+      limits: containerLimits(v),
       caps: {
         outputFileBytes: v.CONTAINER_OUTPUT_FILE_BYTES,
         artifactFiles: v.CONTAINER_ARTIFACT_FILES,
@@ -148,7 +156,16 @@ export function readConfig(variables: object): Config {
       allowedImages: v.ALLOWED_IMAGES,
     },
     runWaitMaxMs: v.RUN_WAIT_MAX_MS,
-    sandboxUrls: v.SANDBOX_URLS.map((url) => url.replace(/\/+$/, "")),
+    queue: {
+      timeoutMs: v.QUEUE_TIMEOUT_MS,
+      maxPerTenant: v.QUEUE_MAX_PER_TENANT,
+      retentionMs: v.JOB_RETENTION_MS,
+      retentionMax: v.JOB_RETENTION_MAX,
+      slots: { container: v.MAX_CONCURRENT_CONTAINERS, isolate: v.MAX_CONCURRENT_ISOLATE_JOBS },
+      adaptive: v.ADAPTIVE_CONCURRENCY === "true",
+    },
+    sandboxUrls: v.SANDBOX_URLS.map(withoutSlash),
+    containerUrls: v.CONTAINER_URLS.map(withoutSlash),
     executorTimeoutMs: v.EXECUTOR_TIMEOUT_MS,
     bodyMaxBytes: v.BODY_MAX_BYTES,
     failOpen: v.POLICY_FAIL_OPEN === "true",
@@ -168,6 +185,8 @@ export function readConfig(variables: object): Config {
     adminToken: v.ADMIN_TOKEN,
   };
 }
+
+const withoutSlash = (url: string): string => url.replace(/\/+$/, "");
 
 const configs = new WeakMap<object, Config>();
 
@@ -197,25 +216,47 @@ const ISOLATE_VARIABLES = {
 
 const CONTAINER_VARIABLES = {
   wallMs: "CONTAINER_WALL_MS",
+  outputBytes: "CONTAINER_OUTPUT_BYTES",
+  diskMb: "CONTAINER_DISK_MB",
+} as const satisfies { readonly [name in ContainerLimitName]?: string };
+
+/** Their limits may be removed. */
+const REMOVABLE_VARIABLES = {
   cpuMs: "CONTAINER_CPU_MS",
   memoryMb: "DOCKER_MEMORY_LIMIT",
-  outputBytes: "CONTAINER_OUTPUT_BYTES",
   cpus: "DOCKER_CPU_LIMIT",
   pids: "DOCKER_PIDS_LIMIT",
-  diskMb: "CONTAINER_DISK_MB",
-} as const satisfies Record<ContainerLimitName, string>;
+} as const satisfies Record<Exclude<ContainerLimitName, keyof typeof CONTAINER_VARIABLES>, string>;
 
 function isolateLimit(v: Variables, name: IsolateLimitName): ConfiguredLimit {
   const variable = ISOLATE_VARIABLES[name];
   return configuredLimit(variable, v[variable], v[`${variable}_MAX`]);
 }
 
-/** A limit that was removed has no maximum either, whatever is said of one. */
-function containerLimit(v: Variables, name: ContainerLimitName): ConfiguredLimit<number | null> {
+function containerLimit(v: Variables, name: keyof typeof CONTAINER_VARIABLES): ConfiguredLimit {
   const variable = CONTAINER_VARIABLES[name];
+  return configuredLimit(variable, v[variable], v[`${variable}_MAX`]);
+}
+
+/** A limit that was removed has no maximum either, whatever is said of one. */
+function removableLimit(
+  v: Variables,
+  name: keyof typeof REMOVABLE_VARIABLES,
+): ConfiguredLimit<number | null> {
+  const variable = REMOVABLE_VARIABLES[name];
   const value = v[variable];
   return configuredLimit(variable, value, value === null ? undefined : v[`${variable}_MAX`]);
 }
+
+const containerLimits = (v: Variables): Config["container"]["limits"] => ({
+  wallMs: containerLimit(v, "wallMs"),
+  cpuMs: removableLimit(v, "cpuMs"),
+  memoryMb: removableLimit(v, "memoryMb"),
+  outputBytes: containerLimit(v, "outputBytes"),
+  cpus: removableLimit(v, "cpus"),
+  pids: removableLimit(v, "pids"),
+  diskMb: containerLimit(v, "diskMb"),
+});
 
 function configuredLimit<Value extends number | null>(
   variable: string,
@@ -235,7 +276,7 @@ function findContradictions(v: Variables): readonly string[] {
   const found: string[] = [];
   const limits = [
     ...ISOLATE_LIMITS.map(({ name }) => isolateLimit(v, name)),
-    ...CONTAINER_LIMITS.map(({ name }) => containerLimit(v, name)),
+    ...Object.values(containerLimits(v)),
   ];
   for (const { default: value, maximum, setBy, maximumSetBy } of limits) {
     if (value !== null && maximum !== null && maximum < value) {

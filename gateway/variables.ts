@@ -173,6 +173,16 @@ export const Variables = z.object({
   SANDBOX_URLS: list.pipe(
     z.array(httpUrl).min(1, { error: "must name at least one sandbox-worker" }),
   ),
+  CONTAINER_URLS: list.pipe(z.array(httpUrl)).default([]),
+  MAX_CONCURRENT_CONTAINERS: wholeNumber(0, 100_000).default(2),
+  MAX_CONCURRENT_ISOLATE_JOBS: wholeNumber(0, 100_000).default(16),
+  ADAPTIVE_CONCURRENCY: z
+    .enum(["true", "false"], { error: 'must be "true" or "false"' })
+    .default("false"),
+  QUEUE_TIMEOUT_MS: wholeNumber(1, 30 * DAY_MS).default(300_000),
+  QUEUE_MAX_PER_TENANT: wholeNumber(1, 100_000).default(1_000),
+  JOB_RETENTION_MS: wholeNumber(1_000, 3_650 * DAY_MS).default(7 * DAY_MS),
+  JOB_RETENTION_MAX: wholeNumber(1, 1_000_000).default(10_000),
   EXECUTOR_TIMEOUT_MS: wholeNumber(100, DAY_MS).default(300_000),
   BODY_MAX_BYTES: wholeNumber(1_024, 64 * MIB).default(4 * MIB),
   POLICY_FAIL_OPEN: z

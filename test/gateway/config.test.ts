@@ -32,6 +32,43 @@ describe("readConfig()", () => {
     });
   });
 
+  it("knows how jobs wait without being told", () => {
+    expect(readConfig(needed)).toMatchObject({
+      queue: {
+        timeoutMs: 300_000,
+        maxPerTenant: 1_000,
+        retentionMs: 604_800_000,
+        retentionMax: 10_000,
+        slots: { container: 2, isolate: 16 },
+        adaptive: false,
+      },
+      containerUrls: [],
+    });
+  });
+
+  it("takes each variable of the queue", () => {
+    const { queue, containerUrls } = readConfig({
+      ...needed,
+      QUEUE_TIMEOUT_MS: "1000",
+      QUEUE_MAX_PER_TENANT: "7",
+      JOB_RETENTION_MS: "60000",
+      JOB_RETENTION_MAX: "5",
+      MAX_CONCURRENT_CONTAINERS: "0",
+      MAX_CONCURRENT_ISOLATE_JOBS: "3",
+      ADAPTIVE_CONCURRENCY: "true",
+      CONTAINER_URLS: "http://a:1/,http://b:2",
+    });
+    expect(queue).toEqual({
+      timeoutMs: 1_000,
+      maxPerTenant: 7,
+      retentionMs: 60_000,
+      retentionMax: 5,
+      slots: { container: 0, isolate: 3 },
+      adaptive: true,
+    });
+    expect(containerUrls).toEqual(["http://a:1", "http://b:2"]);
+  });
+
   it("takes numbers as numbers, too", () => {
     expect(readConfig({ ...needed, LEASE_MS: 5_000 }).leaseMs).toBe(5_000);
   });
@@ -97,6 +134,14 @@ describe("readConfig()", () => {
     ["ISOLATION_MODES", "", "must name at least one mode"],
     ["SANDBOX_URLS", "", "must name at least one sandbox-worker"],
     ["SANDBOX_URLS", "ftp://x", "must be a URL with http or https"],
+    ["CONTAINER_URLS", "unix:///x", "must be a URL with http or https"],
+    ["MAX_CONCURRENT_CONTAINERS", "", "must be a whole number"],
+    ["MAX_CONCURRENT_ISOLATE_JOBS", "-1", "must be a whole number"],
+    ["ADAPTIVE_CONCURRENCY", "1", 'must be "true" or "false"'],
+    ["QUEUE_TIMEOUT_MS", "0", "must be at least 1"],
+    ["QUEUE_MAX_PER_TENANT", "0", "must be at least 1"],
+    ["JOB_RETENTION_MS", "1", "must be at least 1000"],
+    ["JOB_RETENTION_MAX", "0", "must be at least 1"],
     ["POLICY_FAIL_OPEN", "yes", 'must be "true" or "false"'],
     ["CORS_ORIGINS", "https://a.example/path", "each must be an origin"],
     ["LOG_REQUESTS", "1", 'must be "on" or "off"'],
