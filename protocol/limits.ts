@@ -14,8 +14,25 @@ export interface LimitSpec<Name extends string = string> {
   readonly reason: string;
 }
 
-export type IsolateLimitName = "wallMs" | "cpuMs" | "memoryMb" | "outputBytes";
-export type ContainerLimitName = IsolateLimitName | "cpus" | "pids" | "diskMb";
+/** Values of a lane's limits by name; null is unlimited, where an operator may remove one. */
+export interface IsolateLimitValues {
+  readonly wallMs: number;
+  readonly cpuMs: number;
+  readonly memoryMb: number;
+  readonly outputBytes: number;
+}
+export type IsolateLimitName = keyof IsolateLimitValues;
+
+export interface ContainerLimitValues {
+  readonly wallMs: number;
+  readonly cpuMs: number | null;
+  readonly memoryMb: number | null;
+  readonly outputBytes: number;
+  readonly cpus: number | null;
+  readonly pids: number | null;
+  readonly diskMb: number;
+}
+export type ContainerLimitName = keyof ContainerLimitValues;
 
 export const ISOLATE_LIMITS: readonly LimitSpec<IsolateLimitName>[] = [
   {

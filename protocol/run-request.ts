@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { JOB_ID } from "./job.ts";
 import { NET_PERMISSIONS_MAX, NetPermission } from "./net-permission.ts";
 import { GuestRequest, Isolation } from "./sandbox-api.ts";
 
@@ -56,13 +57,21 @@ export const ScriptRequest = z.strictObject({
 });
 export type ScriptRequest = z.infer<typeof ScriptRequest>;
 
+/** A file laid into the work folder. Exactly one of `content`, `base64` and `artifact` is its source. */
 const file = z.strictObject({
   path: relativePath,
   content: z.string().optional(),
   base64: z.base64().optional(),
+  /** A file that an earlier job of the same tenant left. */
+  artifact: z
+    .strictObject({
+      job: z.string().regex(JOB_ID, { error: "must be the id of a job" }),
+      path: z.string().min(1).max(1024),
+    })
+    .optional(),
   mode: z
     .string()
-    .regex(/^0?[0-7]{3}$/)
+    .regex(/^0?[0-7]{3}$/, { error: 'must be permission bits like "644"' })
     .optional(),
 });
 
@@ -72,6 +81,10 @@ export const ContainerRequest = z.strictObject({
   language: z.enum(["bash", "python", "node", "javascript", "typescript"]).optional(),
   image: z.string().min(1).max(512).optional(),
   code: z.string().min(1).optional(),
+  /** More modules by path, for JavaScript and TypeScript: files beside the code. */
+  modules: z.record(relativePath, z.string()).optional(),
+  /** Any JSON value, for JavaScript and TypeScript: the default export's first argument. */
+  input: z.unknown().optional(),
   files: z.array(file).max(1000).optional(),
   stdin: z.string().optional(),
   args: z.array(z.string().max(131_072)).max(1000).optional(),

@@ -2,8 +2,10 @@ import { dayOf } from "../../durable-objects/tenant/quota.ts";
 import type { TenantOverview } from "../../durable-objects/tenant/tenant.ts";
 import {
   CONTAINER_LIMITS,
+  type ContainerLimitValues,
   type EffectiveLimit,
   ISOLATE_LIMITS,
+  type IsolateLimitValues,
   type LimitSpec,
 } from "../../protocol/limits.ts";
 import type { LimitAnswer, LimitsAnswer } from "../../protocol/tenant-answers.ts";
@@ -49,23 +51,32 @@ export function limitsAnswer(
 function requestLimits({ policy }: TenantOverview, config: Config): readonly LimitAnswer[] {
   const { isolate, container } = policy.overrides;
   return [
-    ...told("limits", ISOLATE_LIMITS, config.isolate.limits, isolate?.limits),
-    ...told("container.limits", CONTAINER_LIMITS, config.container.limits, container?.limits),
+    ...told(
+      "limits",
+      ISOLATE_LIMITS,
+      effectiveLimits<IsolateLimitValues>(ISOLATE_LIMITS, config.isolate.limits, isolate?.limits),
+    ),
+    ...told(
+      "container.limits",
+      CONTAINER_LIMITS,
+      effectiveLimits<ContainerLimitValues>(
+        CONTAINER_LIMITS,
+        config.container.limits,
+        container?.limits,
+      ),
+    ),
   ];
 }
 
-function told<Name extends string>(
+const told = <Name extends string>(
   prefix: string,
   specs: readonly LimitSpec<Name>[],
-  configured: Parameters<typeof effectiveLimits<Name, number | null>>[1],
-  overrides: Parameters<typeof effectiveLimits<Name, number | null>>[2],
-): readonly LimitAnswer[] {
-  const effective = effectiveLimits(specs, configured, overrides);
-  return specs.map(({ name }) => {
-    const { default: value, unit, maximum, setBy, maximumSetBy }: EffectiveLimit = effective[name];
+  effective: Readonly<Record<Name, EffectiveLimit>>,
+): readonly LimitAnswer[] =>
+  specs.map(({ name }) => {
+    const { default: value, unit, maximum, setBy, maximumSetBy } = effective[name];
     return { name: `${prefix}.${name}`, value, unit, maximum, setBy, maximumSetBy };
   });
-}
 
 /** What is the same for every request of every tenant. */
 function fixedLimits({

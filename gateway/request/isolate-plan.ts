@@ -1,4 +1,8 @@
-import { ISOLATE_LIMITS, type IsolateLimitName } from "../../protocol/limits.ts";
+import {
+  ISOLATE_LIMITS,
+  type IsolateLimitName,
+  type IsolateLimitValues,
+} from "../../protocol/limits.ts";
 import { fail, ok, type Result } from "../../protocol/result.ts";
 import type { ScriptRequest } from "../../protocol/run-request.ts";
 import type { AppliedLimit } from "../../protocol/run-result.ts";
@@ -34,8 +38,8 @@ export function planIsolateRun(
 ): Result<IsolatePlan> {
   const { overrides } = policy;
   const own = overrides.isolate?.limits;
-  const effective = effectiveLimits(ISOLATE_LIMITS, config.isolate.limits, own);
-  const limits = resolveLimits(ISOLATE_LIMITS, effective, request.limits);
+  const effective = effectiveLimits<IsolateLimitValues>(ISOLATE_LIMITS, config.isolate.limits, own);
+  const limits = resolveLimits<IsolateLimitValues>(ISOLATE_LIMITS, effective, request.limits);
   if (!limits.ok) return limits;
   const isolation = resolveIsolation(allowedModes(config.isolate, overrides), request.isolation);
   if (!isolation.ok) return isolation;

@@ -7,43 +7,50 @@ import type { ConfiguredLimit } from "../config.ts";
 /** Names the tenant's own settings as what set a limit. */
 export const TENANT_OVERRIDE = "tenant override";
 
-type Limits<Name extends string, T> = Readonly<Record<Name, T>>;
+/** Values of a lane's limits by name. */
+type Values<V> = { readonly [name in keyof V]: number | null };
 
-/** What a tenant has instead of a lane's variables. */
-type LimitOverrides<Name extends string> = {
-  readonly [name in Name]?:
-    | { readonly default?: number | undefined; readonly maximum?: number | undefined }
-    | undefined;
+/** Of each limit, something that has its value. */
+type Configured<V extends Values<V>> = { readonly [name in keyof V]: ConfiguredLimit<V[name]> };
+type Effective<V extends Values<V>> = { readonly [name in keyof V]: EffectiveLimit<V[name]> };
+type Applied<V extends Values<V>> = {
+  readonly [name in keyof V]: AppliedLimit & { readonly value: V[name] };
 };
 
-/** A limit as a run has it, null only where an operator may remove it. */
-type Applied<Value> = AppliedLimit & { readonly value: Value };
-
-/** Default and maximum of each of a lane's limits, the tenant's before the variable's. */
-export function effectiveLimits<Name extends string, Value extends number | null>(
-  specs: readonly LimitSpec<Name>[],
-  configured: Limits<Name, ConfiguredLimit<Value>>,
-  overrides: LimitOverrides<Name> | undefined,
-): Limits<Name, EffectiveLimit<Value>> {
-  const entries = specs.map(
-    (spec) =>
-      [spec.name, effectiveLimit(spec, configured[spec.name], overrides?.[spec.name])] as const,
-  );
-  return Object.fromEntries(entries) as Limits<Name, EffectiveLimit<Value>>;
+/** What a tenant has instead of a lane's variables. */
+type LimitOverrides<V> = { readonly [name in keyof V]?: LimitOverride | undefined };
+interface LimitOverride {
+  readonly default?: number | undefined;
+  readonly maximum?: number | undefined;
 }
 
-function effectiveLimit<Value extends number | null>(
+type Specs<V> = readonly LimitSpec<keyof V & string>[];
+
+/** Default and maximum of each of a lane's limits, the tenant's before the variable's. */
+export function effectiveLimits<V extends Values<V>>(
+  specs: Specs<V>,
+  configured: Configured<V>,
+  overrides: LimitOverrides<V> | undefined,
+): Effective<V> {
+  const entries = specs.map((spec) => {
+    const { name } = spec;
+    return [name, effectiveLimit(spec, configured[name], overrides?.[name])] as const;
+  });
+  return Object.fromEntries(entries) as Effective<V>;
+}
+
+function effectiveLimit(
   { unit, floor }: LimitSpec,
-  configured: ConfiguredLimit<Value>,
-  override: LimitOverrides<string>[string],
-): EffectiveLimit<number | Value> {
+  configured: ConfiguredLimit<number | null>,
+  override: LimitOverride | undefined,
+): EffectiveLimit {
   const own = override?.default;
   const most = override?.maximum;
   // A tenant given a higher default may ask for it by name, too.
   const raised = own !== undefined && isAbove(own, configured.maximum);
-  const maximum: number | Value = most ?? (raised ? own : configured.maximum);
+  const maximum = most ?? (raised ? own : configured.maximum);
   const maximumSetBy = most === undefined && !raised ? configured.maximumSetBy : TENANT_OVERRIDE;
-  const value: number | Value = own ?? configured.default;
+  const value = own ?? configured.default;
   const setBy = own === undefined ? configured.setBy : TENANT_OVERRIDE;
   return isAbove(value, maximum)
     ? { default: maximum, maximum, floor, unit, setBy: maximumSetBy, maximumSetBy }
@@ -56,14 +63,14 @@ function isAbove(value: number | null, other: number | null): boolean {
 }
 
 /** A run's own limits and what set each; the first that is out of range refuses the request. */
-export function resolveLimits<Name extends string, Value extends number | null>(
-  specs: readonly LimitSpec<Name>[],
-  effective: Limits<Name, EffectiveLimit<Value>>,
-  asked: { readonly [name in Name]?: number | undefined },
-): Result<Limits<Name, Applied<number | Value>>> {
-  const applied: Partial<Record<Name, Applied<number | Value>>> = {};
+export function resolveLimits<V extends Values<V>>(
+  specs: Specs<V>,
+  effective: Effective<V>,
+  asked: { readonly [name in keyof V]?: number | undefined },
+): Result<Applied<V>> {
+  const applied: Partial<Record<keyof V, AppliedLimit>> = {};
   for (const { name } of specs) {
-    const limit = effective[name];
+    const limit: EffectiveLimit = effective[name];
     const value = asked[name];
     if (value === undefined) {
       applied[name] = { value: limit.default, setBy: limit.setBy };
@@ -79,7 +86,7 @@ export function resolveLimits<Name extends string, Value extends number | null>(
     }
     applied[name] = { value, setBy: "request" };
   }
-  return ok(applied as Limits<Name, Applied<number | Value>>);
+  return ok(applied as Applied<V>);
 }
 
 /** The hosts of a run; each must lie within those that the tenant may reach. */

@@ -1,13 +1,18 @@
 import { describe, expect, it } from "vitest";
 
-import { readConfig } from "../../../gateway/config.ts";
+import { type Config, readConfig } from "../../../gateway/config.ts";
 import {
   effectiveLimits,
   resolveLimits,
   resolveNet,
   TENANT_OVERRIDE,
 } from "../../../gateway/request/limits.ts";
-import { CONTAINER_LIMITS, ISOLATE_LIMITS } from "../../../protocol/limits.ts";
+import {
+  CONTAINER_LIMITS,
+  type ContainerLimitValues,
+  ISOLATE_LIMITS,
+  type IsolateLimitValues,
+} from "../../../protocol/limits.ts";
 import { TenantOverrides } from "../../../protocol/tenant.ts";
 
 const needed = {
@@ -33,27 +38,45 @@ const config = readConfig({
   CONTAINER_DISK_MB_MAX: "8192",
 });
 
-const lanes = {
-  isolate: { specs: ISOLATE_LIMITS, configured: config.isolate.limits },
-  container: { specs: CONTAINER_LIMITS, configured: config.container.limits },
-} as const;
-
-function resolve(lane: keyof typeof lanes, asked: object, overrides: TenantOverrides = {}) {
-  const { specs, configured } = lanes[lane];
-  const own = TenantOverrides.parse(overrides)[lane]?.limits;
-  const effective = effectiveLimits<string, number | null>(specs, configured, own);
-  return resolveLimits(specs, effective, asked);
+function resolve(lane: "isolate" | "container", asked: object, overrides: TenantOverrides = {}) {
+  const { isolate, container } = TenantOverrides.parse(overrides);
+  if (lane === "isolate") {
+    const { limits } = config.isolate;
+    const effective = effectiveLimits<IsolateLimitValues>(ISOLATE_LIMITS, limits, isolate?.limits);
+    return resolveLimits<IsolateLimitValues>(ISOLATE_LIMITS, effective, asked);
+  }
+  const { limits } = config.container;
+  return resolveContainer(limits, asked, container?.limits);
 }
 
-const rows = (["isolate", "container"] as const).flatMap((lane) =>
-  lanes[lane].specs.map(({ name, variable, floor }) => {
-    const { default: value, maximum } = lanes[lane].configured[name as "wallMs"];
-    return { lane, name, variable, floor, value: Number(value), maximum: Number(maximum) };
-  }),
-);
+type ContainerOverrides = NonNullable<TenantOverrides["container"]>["limits"];
+
+function resolveContainer(
+  limits: Config["container"]["limits"],
+  asked: object,
+  own: ContainerOverrides,
+) {
+  const effective = effectiveLimits<ContainerLimitValues>(CONTAINER_LIMITS, limits, own);
+  return resolveLimits<ContainerLimitValues>(CONTAINER_LIMITS, effective, asked);
+}
+
+const rows = [
+  ...ISOLATE_LIMITS.map((spec) => ({
+    lane: "isolate" as const,
+    ...spec,
+    ...config.isolate.limits[spec.name],
+  })),
+  ...CONTAINER_LIMITS.map((spec) => ({
+    lane: "container" as const,
+    ...spec,
+    ...config.container.limits[spec.name],
+  })),
+];
 
 describe.each(rows)("limits.$name of the $lane lane", (row) => {
-  const { lane, name, variable, floor, value: usual, maximum } = row;
+  const { lane, name, variable, floor } = row;
+  const usual = Number(row.default);
+  const maximum = Number(row.maximum);
   const overridden = (limit: object): TenantOverrides => ({
     [lane]: { limits: { [name]: limit } },
   });
@@ -126,11 +149,7 @@ describe("a limit that an operator removed", () => {
     DOCKER_PIDS_LIMIT: "",
   }).container;
   const resolveWith = (asked: object, overrides: TenantOverrides = {}) =>
-    resolveLimits(
-      CONTAINER_LIMITS,
-      effectiveLimits(CONTAINER_LIMITS, limits, overrides.container?.limits),
-      asked,
-    );
+    resolveContainer(limits, asked, overrides.container?.limits);
 
   it("is none, whatever its maximum was", () => {
     expect(resolveWith({})).toMatchObject({
