@@ -1,5 +1,6 @@
 import { ExecutorResult, RunLine } from "../../protocol/sandbox-api.ts";
 import { isJson } from "../request/json-text.ts";
+import { isPlainResult } from "./plain-result.ts";
 
 /** A line longer than any result with the largest limits is not one of ours. Characters. */
 const LINE_MAX_CHARS = 64 * 1024 * 1024;
@@ -64,7 +65,7 @@ function readRunLine(text: string): RunLine {
  * without the line breaks that JSON allows: an event ends with one.
  */
 function readEnd(json: unknown): RunLine | undefined {
-  const { data } = ExecutorResult.safeParse(json);
+  const data = isPlainResult(json) ? json : ExecutorResult.safeParse(json).data;
   if (data === undefined) return undefined;
   const { valueJson } = data;
   const fits = valueJson === null || (!/[\r\n]/.test(valueJson) && isJson(valueJson));

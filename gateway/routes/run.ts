@@ -57,12 +57,18 @@ run.post("/v1/run", authenticate, async (c) => {
   const admission = await admit(c, principal, read, runId, isDryRun);
   if (!admission.ok) throw new FailureError(admission.failure);
   const { planned, refusal, reports } = admission.value;
-  for (const [name, value] of Object.entries(rateHeaders(reports) ?? {})) c.header(name, value);
+  if (planned.ok && !isDryRun && refusal === undefined) {
+    return runIsolate(c, principal, runId, planned.value, reports);
+  }
+  tellRates(c, reports);
   if (!planned.ok) throw new FailureError(planned.failure);
-  if (isDryRun) return c.json(explanationOf(planned.value, refusal));
-  if (refusal !== undefined) throw new FailureError(refusal);
-  return runIsolate(c, principal, runId, planned.value);
+  if (isDryRun || refusal === undefined) return c.json(explanationOf(planned.value, refusal));
+  throw new FailureError(refusal);
 });
+
+function tellRates(c: Context<AppEnv>, reports: readonly LimitReport[]): void {
+  for (const [name, value] of Object.entries(rateHeaders(reports) ?? {})) c.header(name, value);
+}
 
 /** Reads a body as far as it can be without knowing its tenant. */
 async function readRequest(c: Context<AppEnv>): Promise<Result<ReadRequest>> {
@@ -177,6 +183,7 @@ async function runIsolate(
   principal: Principal,
   runId: string,
   { routed, plan }: PlannedRun,
+  reports: readonly LimitReport[],
 ): Promise<Response> {
   const { gate, isolates } = c.get("services");
   const { tenant, keyId } = principal;
@@ -195,6 +202,8 @@ async function runIsolate(
     gate.settle(tenant, { runId, keyId, lane: "isolate", ...end }, c.executionCtx);
 
   const started = await isolates.start(order, plan.work, c.req.raw.signal);
+  // Only now: writing them takes no time from a run that is under way.
+  tellRates(c, reports);
   if (!started.ok) {
     // A client that leaves pays its turn all the same, or it could have work compiled for nothing.
     settle({ cpuMs: 0, wallMs: 0, refunded: !c.req.raw.signal.aborted });
