@@ -4,22 +4,27 @@ import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises
 import path from "node:path";
 import { promisify } from "node:util";
 
-import { build } from "esbuild";
+import { bundleGuest } from "./bundle-guest.ts";
 
-const GUEST_ENTRY = path.join(import.meta.dirname, "guest", "main.ts");
 const CACHE_MAKER = path.join(import.meta.dirname, "guest-cache.ts");
 
-/** The file name the bundle must be compiled under: results leave out the frames that bear it. */
+/** The file name that both scripts must be compiled under: results leave out the frames that bear it. */
 export const GUEST_FILENAME = "bulkhead:runtime";
 
 /** Most time that making the code cache may take; without one, isolates only start slower. Milliseconds. */
 const CACHE_TIMEOUT_MS = 20_000;
 
-export interface GuestBuild {
-  readonly bundlePath: string;
-  /** V8's code cache for the bundle, made by this very Node; null where it could not be made. */
+/** One of the runtime's scripts, as files. */
+export interface ScriptFiles {
+  readonly path: string;
+  /** V8's code cache for it, made by this very Node; null where it could not be made. */
   readonly cachePath: string | null;
-  /** Hash of the bundle: two builds with the same version behave the same. */
+}
+
+export interface GuestBuild {
+  readonly core: ScriptFiles;
+  readonly library: ScriptFiles;
+  /** Hash of both: two builds with the same version behave the same. */
   readonly version: string;
 }
 
@@ -28,54 +33,45 @@ export interface GuestBuild {
  * what is in them, written beside and renamed, and left alone where they are there already.
  */
 export async function buildGuest(folder: string): Promise<GuestBuild> {
-  const bundle = await bundleGuest();
-  const version = hashOf(bundle);
+  const bundles = await bundleGuest();
+  const version = hashOf(`${bundles.core}\n${bundles.library}`);
   await mkdir(folder, { recursive: true });
-  const bundlePath = path.join(folder, `guest-${version}.js`);
-  if (!(await exists(bundlePath))) await writeWhole(bundlePath, bundle);
   // The cache is V8's own, and of no use to another build of it.
   const maker = hashOf(await readFile(CACHE_MAKER, "utf8"));
-  const cachePath = path.join(folder, `guest-${version}-${maker}-${process.versions.v8}.cache`);
-  if (await exists(cachePath)) return { bundlePath, cachePath, version };
-  const made = await makeCache(bundlePath, cachePath);
-  return { bundlePath, cachePath: made ? cachePath : null, version };
+  const filesOf = async (
+    name: "core" | "library",
+  ): Promise<Record<"path" | "cachePath", string>> => {
+    const stem = path.join(folder, `guest-${version}-${name}`);
+    if (!(await exists(`${stem}.js`))) await writeWhole(`${stem}.js`, bundles[name]);
+    return { path: `${stem}.js`, cachePath: `${stem}-${maker}-${process.versions.v8}.cache` };
+  };
+  const [core, library] = await Promise.all([filesOf("core"), filesOf("library")]);
+  const there = (await exists(core.cachePath)) && (await exists(library.cachePath));
+  if (there || (await makeCaches(core, library))) return { core, library, version };
+  return {
+    core: { ...core, cachePath: null },
+    library: { ...library, cachePath: null },
+    version,
+  };
 }
 
 const hashOf = (text: string): string =>
   createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-async function bundleGuest(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [GUEST_ENTRY],
-    bundle: true,
-    write: false,
-    format: "iife",
-    platform: "neutral",
-    mainFields: ["module", "main"],
-    target: "es2024",
-    minifySyntax: true,
-    minifyWhitespace: true,
-    charset: "utf8",
-    legalComments: "none",
-    logLevel: "silent",
-  });
-  const [output] = outputFiles;
-  if (output === undefined) throw new Error("Cannot build the guest runtime: esbuild gave nothing");
-  return output.text;
-}
-
-async function makeCache(bundlePath: string, cachePath: string): Promise<boolean> {
-  const draft = `${cachePath}.${randomUUID()}`;
+async function makeCaches(
+  ...scripts: readonly { readonly path: string; readonly cachePath: string }[]
+): Promise<boolean> {
+  const drafts = scripts.map(({ cachePath }) => `${cachePath}.${randomUUID()}`);
   try {
     await promisify(execFile)(
       process.execPath,
-      ["--no-node-snapshot", CACHE_MAKER, bundlePath, draft],
+      ["--no-node-snapshot", CACHE_MAKER, ...scripts.map((script) => script.path), ...drafts],
       { env: {}, timeout: CACHE_TIMEOUT_MS, killSignal: "SIGKILL" },
     );
-    await rename(draft, cachePath);
+    for (const [i, { cachePath }] of scripts.entries()) await rename(drafts[i] ?? "", cachePath);
     return true;
   } catch {
-    await rm(draft, { force: true });
+    for (const draft of drafts) await rm(draft, { force: true });
     return false;
   }
 }
@@ -93,13 +89,25 @@ async function exists(file: string): Promise<boolean> {
   );
 }
 
-/** The bundle and its cache as a cage loads them. */
-export async function readGuest(
-  guest: GuestBuild,
-): Promise<{ readonly code: string; readonly cache: Buffer | null }> {
+/** A script and its code cache as a cage loads them. */
+export interface LoadedScript {
+  readonly code: string;
+  readonly cache: Buffer | null;
+}
+
+export async function readScript({ path: file, cachePath }: ScriptFiles): Promise<LoadedScript> {
   const [code, cache] = await Promise.all([
-    readFile(guest.bundlePath, "utf8"),
-    guest.cachePath === null ? null : readFile(guest.cachePath),
+    readFile(file, "utf8"),
+    cachePath === null ? null : readFile(cachePath),
   ]);
   return { code, cache };
 }
+
+/** The arguments by which a cage's program is told of the runtime. */
+export const guestArguments = ({ core, library }: GuestBuild): readonly string[] =>
+  Object.entries({
+    core: core.path,
+    "core-cache": core.cachePath,
+    library: library.path,
+    "library-cache": library.cachePath,
+  }).flatMap(([name, file]) => (file === null ? [] : [`--${name}=${file}`]));

@@ -1,5 +1,6 @@
 /**
- * Makes V8's code cache of the guest runtime: `guest-cache.ts <bundle> <cache>`.
+ * Makes V8's code caches of the guest runtime's scripts:
+ * `guest-cache.ts <core> <library> <core's cache> <library's cache>`.
  *
  * The cache of a script that has run holds the functions that ran, so that no isolate compiles
  * them again; isolated-vm makes one only before. Hence a context of Node's own, in a process of its
@@ -11,11 +12,16 @@ import { readFile, writeFile } from "node:fs/promises";
 import vm from "node:vm";
 
 import { GUEST_FILENAME } from "./build-guest.ts";
-import type { GuestBoot, HostOps } from "./guest/host-ops.ts";
+import { type GuestBoot, type HostOps, OP_NAMES } from "./guest/host-ops.ts";
 
-const [bundlePath, cachePath] = process.argv.slice(2);
-if (bundlePath === undefined || cachePath === undefined) {
-  throw new Error("Cannot make a code cache: needs the paths of the bundle and the cache");
+const [corePath, libraryPath, coreCachePath, libraryCachePath] = process.argv.slice(2);
+if (
+  corePath === undefined ||
+  libraryPath === undefined ||
+  coreCachePath === undefined ||
+  libraryCachePath === undefined
+) {
+  throw new Error("Cannot make code caches: needs the paths of two scripts and two caches");
 }
 
 const PROGRAM = `({
@@ -30,6 +36,7 @@ const PROGRAM = `({
 
 /** Ops that do nothing, in the number and with the answers that let a program go on. */
 const ended = Promise.withResolvers<void>();
+const library = new vm.Script(await readFile(libraryPath, "utf8"), { filename: GUEST_FILENAME });
 const ops: HostOps = {
   log: () => {},
   timerStart: () => true,
@@ -47,6 +54,7 @@ const ops: HostOps = {
   fail: (name, message) =>
     ended.reject(new Error(`Cannot exercise the runtime: ${name}: ${message}`)),
   overflow: () => ended.reject(new Error("Cannot exercise the runtime: its result was too large")),
+  library: () => library.runInContext(context) as ReturnType<HostOps["library"]>,
 };
 
 const boot: GuestBoot = {
@@ -58,15 +66,14 @@ const boot: GuestBoot = {
   resultBytes: 1 << 20,
 };
 
-const script = new vm.Script(await readFile(bundlePath, "utf8"), { filename: GUEST_FILENAME });
-const context = vm.createContext(
-  Object.fromEntries(Object.entries(ops).map(([name, op]) => [`__op_${name}`, op as unknown])),
-);
-script.runInContext(context);
-const { __bulkhead_entry: entry } = context as { __bulkhead_entry: (...args: unknown[]) => void };
+const core = new vm.Script(await readFile(corePath, "utf8"), { filename: GUEST_FILENAME });
+const context = vm.createContext();
+const start = core.runInContext(context) as (...ops: unknown[]) => (...args: unknown[]) => void;
+const entry = start(...OP_NAMES.map((name) => ops[name]));
 const program: unknown = vm.runInContext(PROGRAM, context);
 entry("boot", JSON.stringify(boot));
 entry("main", program, '{"a":1}');
 await ended.promise;
 entry("threw", vm.runInContext(`new TypeError("thrown", { cause: "why" })`, context));
-await writeFile(cachePath, script.createCachedData());
+await writeFile(coreCachePath, core.createCachedData());
+await writeFile(libraryCachePath, library.createCachedData());

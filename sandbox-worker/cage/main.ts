@@ -4,7 +4,8 @@
  * Started by a supervisor as
  *
  *   node --no-node-snapshot --permission --allow-addons --allow-worker --allow-fs-read=<paths>
- *        <this file> --bundle=<path> [--code-cache=<path>] [--memory-mb=<n>] [--version=<text>]
+ *        <this file> --core=<path> --library=<path> [--core-cache=<path>] [--library-cache=<path>]
+ *        [--memory-mb=<n>] [--version=<text>]
  *
  * and needs to read: this file's folder (or the bundle made of it), the packages `isolated-vm`
  * and `oxc-transform` with its binding, the guest runtime and its code cache, and `/proc/self`
@@ -18,7 +19,7 @@ import { parseArgs } from "node:util";
 
 import { FrameReader } from "../frames.ts";
 import { Cage } from "./cage.ts";
-import { GuestRuntime } from "./guest-isolate.ts";
+import { RuntimeScript } from "./guest-isolate.ts";
 import { die } from "./last-word.ts";
 import { sendFrame } from "./send-frame.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -31,22 +32,29 @@ const TYPESCRIPT_VERSION = "5.9.0";
 
 const { values: args } = parseArgs({
   options: {
-    bundle: { type: "string" },
-    "code-cache": { type: "string" },
+    core: { type: "string" },
+    library: { type: "string" },
+    "core-cache": { type: "string" },
+    "library-cache": { type: "string" },
     "memory-mb": { type: "string", default: "64" },
     version: { type: "string", default: "0.0.0" },
   },
 });
-if (args.bundle === undefined) throw new TypeError("Cannot start a cage: --bundle is missing");
+const scriptOf = (path: string | undefined, cache: string | undefined): RuntimeScript => {
+  if (path === undefined) throw new TypeError("Cannot start a cage: the guest runtime is missing");
+  const codeCache = cache === undefined ? null : readFileSync(cache);
+  return new RuntimeScript(readFileSync(path, "utf8"), codeCache);
+};
 
 // The thread starts while this one makes the first isolate.
 const threadFile = typeof WATCHDOG_THREAD === "string" ? WATCHDOG_THREAD : "./watchdog-thread.ts";
 const watchdog = new Watchdog(new URL(threadFile, import.meta.url));
 
-const source = readFileSync(args.bundle, "utf8");
-const codeCache = args["code-cache"] === undefined ? null : readFileSync(args["code-cache"]);
 const cage = new Cage({
-  runtime: new GuestRuntime(source, codeCache),
+  runtime: {
+    core: scriptOf(args.core, args["core-cache"]),
+    library: scriptOf(args.library, args["library-cache"]),
+  },
   watchdog,
   versions: { bulkhead: args.version, v8: process.versions.v8, typescript: TYPESCRIPT_VERSION },
   send: sendFrame,

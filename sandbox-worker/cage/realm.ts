@@ -1,21 +1,18 @@
 import ivm from "isolated-vm";
 
-import type { Primitive } from "../guest/host-ops.ts";
+import { OP_NAMES, type Primitive } from "../guest/host-ops.ts";
 import type { GuestIsolate } from "./guest-isolate.ts";
 import type { ModulesByUrl } from "./link.ts";
 import { createOps, type RunOps } from "./ops/create-ops.ts";
 import { monotonicMs } from "./watchdog-state.ts";
 
-/** Puts the ops on the global object, where the bundle takes them away again. */
-const installSource = (names: readonly string[]): string =>
-  names.map((name, index) => `globalThis.__op_${name} = $${index};`).join("\n");
-
 /** Globals that let code pass every memory limit, or share memory: never there for a tenant. */
-const FORBIDDEN = ["SharedArrayBuffer", "Atomics", "WebAssembly", "__bulkhead_entry"];
+const FORBIDDEN = ["SharedArrayBuffer", "Atomics", "WebAssembly"];
 
-const CHECK = `${JSON.stringify(FORBIDDEN)}.filter((name) => name in globalThis)
-  .concat(Object.getOwnPropertyNames(globalThis).filter((name) => name.startsWith("__op_")))
-  .join(" ")`;
+const CHECK = `${JSON.stringify(FORBIDDEN)}.filter((name) => name in globalThis).join(" ")`;
+
+/** Whether a realm of this process was looked at: they are all made alike. */
+let checked = false;
 
 /** An evaluated program: where its exports are, and where its positions come from. */
 export interface Program {
@@ -44,21 +41,44 @@ export class Realm {
   readonly #owned: Releasable[] = [];
   #run: RunOps | null = null;
   #deadlineMs = 0;
+  #gaveLibrary = false;
+  #usedLibrary = false;
 
-  constructor(guest: GuestIsolate, script: ivm.Script) {
+  constructor(guest: GuestIsolate, core: ivm.Script, wholeRuntime: boolean) {
     this.guest = guest;
     this.context = guest.isolate.createContextSync();
-    const ops = createOps(() => this.#runInTime());
-    this.context.evalClosureSync(
-      installSource(Object.keys(ops)),
-      Object.values(ops).map((op) => new ivm.Callback(op)),
+    const ops = createOps(
+      () => this.#runInTime(),
+      () => this.#library(),
     );
-    script.runSync(this.context);
-    const { global } = this.context;
-    this.#entry = global.getSync("__bulkhead_entry", { reference: true });
-    global.deleteSync("__bulkhead_entry");
+    const start = core.runSync(this.context, { reference: true }) as ivm.Reference;
+    this.#entry = start.applySync(
+      undefined,
+      OP_NAMES.map((name) => new ivm.Callback(ops[name])),
+      { result: { reference: true } },
+    ) as ivm.Reference;
+    start.release();
+    if (!checked) this.#check();
+    if (wholeRuntime) this.#entry.applySync(undefined, ["library"]);
+  }
+
+  #check(): void {
     const left: unknown = this.context.evalSync(CHECK);
     if (left !== "") throw new TypeError(`Cannot use the guest runtime: it left ${String(left)}`);
+    checked = true;
+  }
+
+  /** Whether a run here used the runtime's library. */
+  get usedLibrary(): boolean {
+    return this.#usedLibrary;
+  }
+
+  #library(): ivm.Dereference<object> | null {
+    this.#usedLibrary = this.#run !== null;
+    if (this.#gaveLibrary) return null;
+    const library = this.guest.libraryIn(this.context);
+    this.#gaveLibrary = true;
+    return library.derefInto({ release: true });
   }
 
   /** From now on ops act for this run, until its time is up. */

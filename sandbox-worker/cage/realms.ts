@@ -38,6 +38,8 @@ export class Realms {
   #next: Realm | null = null;
   #kept: GuestIsolate | null = null;
   readonly #warm = new Map<string, WarmInstance>();
+  /** Whether the tenant's last run used all of the runtime: its next one probably will. */
+  #wholeRuntime = false;
 
   constructor(runtime: GuestRuntime, outOfMemory: () => void) {
     this.#runtime = runtime;
@@ -56,7 +58,7 @@ export class Realms {
     }
     if (isolation === "tenant" && this.#kept !== null) {
       if (this.#kept.memoryMb === memoryMb) {
-        const next = this.#next ?? this.#kept.createRealm();
+        const next = this.#next ?? this.#kept.createRealm(this.#wholeRuntime);
         this.#next = null;
         return next;
       }
@@ -77,6 +79,7 @@ export class Realms {
    */
   giveBack(realm: Realm, placement: Placement, clean: boolean, heldBytes: number): void {
     realm.detach();
+    this.#wholeRuntime = realm.usedLibrary;
     const { guest } = realm;
     const small = heldBytes < guest.memoryMb * MIB * KEPT_SHARE;
     if (!clean || !small || placement.isolation === "run") {
@@ -95,7 +98,7 @@ export class Realms {
   /** Makes ahead what another run of this kind will need. */
   prepare({ isolation, memoryMb }: Pick<Placement, "isolation" | "memoryMb">): void {
     if (isolation === "tenant" && this.#kept !== null) {
-      this.#next ??= this.#kept.createRealm();
+      this.#next ??= this.#kept.createRealm(this.#wholeRuntime);
       return;
     }
     if (this.#fresh !== null && this.#fresh.guest.memoryMb !== memoryMb) {
@@ -106,7 +109,9 @@ export class Realms {
   }
 
   #create(memoryMb: number): Realm {
-    return new GuestIsolate(this.#runtime, memoryMb, this.#outOfMemory).createRealm();
+    return new GuestIsolate(this.#runtime, memoryMb, this.#outOfMemory).createRealm(
+      this.#wholeRuntime,
+    );
   }
 
   /** Together, instances hold no more than one run may: the process's memory is for the run. */

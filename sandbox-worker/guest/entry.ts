@@ -1,5 +1,6 @@
 import { deliver } from "./deliveries.ts";
 import type { GuestEntry, Primitive } from "./host-ops.ts";
+import { makeLibrary } from "./library.ts";
 import { failCurrent } from "./outcome.ts";
 import { idleCheck, IDLE_CHECK_TIMER } from "./pending.ts";
 import { runMain } from "./run-main.ts";
@@ -17,6 +18,8 @@ function dispatch(kind: string, a: unknown, b: unknown, c: unknown): void {
       return failCurrent(a);
     case "rejected":
       return reportRejection(a as string | null, b as Primitive);
+    case "library":
+      return makeLibrary();
     case "timer":
       return a === IDLE_CHECK_TIMER ? idleCheck() : timerDue(a as number);
     default:

@@ -1,5 +1,6 @@
+import { makeConsole } from "./console/console.ts";
 import { defineLazy, nameAs } from "./lazy-global.ts";
-import { load } from "./lazy-modules.ts";
+import { library } from "./library.ts";
 import { defineProperty, promiseThen, NativePromise } from "./primordials.ts";
 import { reportUncaught } from "./uncaught.ts";
 import { clearInterval, clearTimeout, setInterval, setTimeout } from "./web/timers.ts";
@@ -26,43 +27,43 @@ function reportError(thrown: unknown): void {
 
 /** What each global is, when somebody first asks. */
 const LAZY: Readonly<Record<string, () => unknown>> = {
-  console: () => load.console().console,
-  crypto: () => load.crypto().crypto,
-  navigator: () => load.navigator().navigator,
-  performance: () => load.performance().performance,
-  Deno: () => load.deno().Deno,
-  addEventListener: () => load.globalEvents().addEventListener,
-  removeEventListener: () => load.globalEvents().removeEventListener,
-  dispatchEvent: () => load.globalEvents().dispatchEvent,
-  fetch: () => load.fetch().fetch,
-  structuredClone: () => load.clone().structuredClone,
-  atob: () => load.atob().atob,
-  btoa: () => load.atob().btoa,
-  AbortController: () => load.abort().AbortController,
-  AbortSignal: () => load.abort().AbortSignal,
-  Blob: () => load.blob().Blob,
-  File: () => load.blob().File,
-  CompressionStream: () => load.compression().CompressionStream,
-  DecompressionStream: () => load.compression().DecompressionStream,
-  Crypto: () => load.crypto().Crypto,
-  CryptoKey: () => load.cryptoKey().CryptoKey,
-  SubtleCrypto: () => load.subtle().SubtleCrypto,
-  DOMException: () => load.domException().DOMException,
-  FormData: () => load.formData().FormData,
-  Headers: () => load.headers().Headers,
-  MessageChannel: () => load.messages().MessageChannel,
-  MessagePort: () => load.messages().MessagePort,
-  Navigator: () => load.navigator().Navigator,
-  Performance: () => load.performance().Performance,
-  Request: () => load.request().Request,
-  Response: () => load.response().Response,
-  TextDecoder: () => load.textCodec().TextDecoder,
-  TextEncoder: () => load.textCodec().TextEncoder,
-  TextDecoderStream: () => load.textStreams().TextDecoderStream,
-  TextEncoderStream: () => load.textStreams().TextEncoderStream,
-  URL: () => load.url().URL,
-  URLPattern: () => load.urlPattern().URLPattern,
-  URLSearchParams: () => load.urlSearchParams().URLSearchParams,
+  console: makeConsole,
+  crypto: () => library().crypto().crypto,
+  navigator: () => library().navigator().navigator,
+  performance: () => library().performance().performance,
+  Deno: () => library().deno().Deno,
+  addEventListener: () => library().globalEvents().addEventListener,
+  removeEventListener: () => library().globalEvents().removeEventListener,
+  dispatchEvent: () => library().globalEvents().dispatchEvent,
+  fetch: () => library().fetch().fetch,
+  structuredClone: () => library().clone().structuredClone,
+  atob: () => library().atob().atob,
+  btoa: () => library().atob().btoa,
+  AbortController: () => library().abort().AbortController,
+  AbortSignal: () => library().abort().AbortSignal,
+  Blob: () => library().blob().Blob,
+  File: () => library().blob().File,
+  CompressionStream: () => library().compression().CompressionStream,
+  DecompressionStream: () => library().compression().DecompressionStream,
+  Crypto: () => library().crypto().Crypto,
+  CryptoKey: () => library().cryptoKey().CryptoKey,
+  SubtleCrypto: () => library().subtle().SubtleCrypto,
+  DOMException: () => library().domException().DOMException,
+  FormData: () => library().formData().FormData,
+  Headers: () => library().headers().Headers,
+  MessageChannel: () => library().messages().MessageChannel,
+  MessagePort: () => library().messages().MessagePort,
+  Navigator: () => library().navigator().Navigator,
+  Performance: () => library().performance().Performance,
+  Request: () => library().request().Request,
+  Response: () => library().response().Response,
+  TextDecoder: () => library().textCodec().TextDecoder,
+  TextEncoder: () => library().textCodec().TextEncoder,
+  TextDecoderStream: () => library().textStreams().TextDecoderStream,
+  TextEncoderStream: () => library().textStreams().TextEncoderStream,
+  URL: () => library().url().URL,
+  URLPattern: () => library().urlPattern().URLPattern,
+  URLSearchParams: () => library().urlSearchParams().URLSearchParams,
 };
 
 /** Classes of one module, by their own names. */
@@ -117,6 +118,6 @@ export function installGlobals(): void {
     enumerable: true,
   });
   for (const name in LAZY) defineLazy(globalThis, name, LAZY[name] as () => unknown);
-  for (const name of EVENT_NAMES) defineLazy(globalThis, name, () => load.events()[name]);
-  for (const name of STREAM_NAMES) defineLazy(globalThis, name, () => load.streams()[name]);
+  for (const name of EVENT_NAMES) defineLazy(globalThis, name, () => library().events()[name]);
+  for (const name of STREAM_NAMES) defineLazy(globalThis, name, () => library().streams()[name]);
 }

@@ -1,11 +1,12 @@
 /**
  * The whole surface between the guest runtime (this folder, which runs inside an isolate, in the
  * tenant's own realm) and the cage that hosts it. Nothing but strings, numbers, booleans and
- * buffers made by the host crosses it.
+ * buffers made by the host crosses it, and the runtime's own second script.
  *
- * The cage puts one callback per op on the global object as `__op_<name>`, runs the bundle, and
- * takes `__bulkhead_entry` from it. The bundle captures the ops and deletes them all before any
- * tenant code runs; the cage deletes the entry.
+ * The runtime is two scripts, each of which is a function. The cage calls the core with its
+ * callbacks, and gets the entry back, before any of the tenant's code runs: neither is ever to be
+ * found on the global object. The library is what most runs never touch; it comes by the op
+ * `library` when it is first asked for.
  */
 
 /** What the guest may ask of its cage. Each returns at once; slow work answers through `deliver`. */
@@ -42,7 +43,32 @@ export interface HostOps {
   fail(name: string, message: string, stack: string): void;
   /** The result is over `resultBytes`: the run ends as `output_limit`. Once, in place of the two above. */
   overflow(): void;
+  /**
+   * The library's script in this realm, as the function that it is: at the first call. Null from
+   * then on, which only says that it is used; null at once where it cannot be had.
+   */
+  library(): ((core: object) => object) | null;
 }
+
+/** The order in which the core is given the ops. */
+export const OP_NAMES = [
+  "log",
+  "timerStart",
+  "timerCancel",
+  "clock",
+  "random",
+  "urlParse",
+  "urlSet",
+  "textDecode",
+  "textLabel",
+  "fetchStart",
+  "fetchCancel",
+  "cryptoStart",
+  "settle",
+  "fail",
+  "overflow",
+  "library",
+] as const satisfies readonly (keyof HostOps)[];
 
 /** The order of the parts that `urlParse` and `urlSet` answer. All are text, as `URL` gives them. */
 export const URL_PARTS = [
@@ -155,6 +181,8 @@ export interface GuestEntry {
    * (`{"name", "message", "stack"}`), or a primitive.
    */
   (kind: "rejected", errorJson: string | null, primitive: Primitive): void;
+  /** Makes the library ahead, before any of the tenant's code runs. */
+  (kind: "library"): void;
   /** A module could not be evaluated: reduces what it threw, and fails the run. */
   (kind: "threw", thrown: unknown): void;
 }

@@ -1,7 +1,8 @@
 // oxlint-disable typescript/consistent-type-imports -- a static import, even of types alone, reads as if it ran
 /**
- * The parts that most runs never touch. Each is in the bundle as a function that has not run:
- * the first call runs it, later ones answer what it made.
+ * The library: the parts that most runs never touch, in a script of their own. Each is in it as a
+ * function that has not run: the first call runs it, later ones answer what it made. What it
+ * imports of the core is the core's own, not a copy.
  */
 export const load = {
   abort: () => require("./web/abort.ts") as typeof import("./web/abort.ts"),
@@ -9,7 +10,6 @@ export const load = {
   blob: () => require("./web/blob.ts") as typeof import("./web/blob.ts"),
   clone: () => require("./web/structured-clone.ts") as typeof import("./web/structured-clone.ts"),
   compression: () => require("./web/compression.ts") as typeof import("./web/compression.ts"),
-  console: () => require("./console/console.ts") as typeof import("./console/console.ts"),
   crypto: () => require("./web/crypto.ts") as typeof import("./web/crypto.ts"),
   cryptoKey: () => require("./web/crypto-key.ts") as typeof import("./web/crypto-key.ts"),
   deno: () => require("./deno.ts") as typeof import("./deno.ts"),

@@ -1,35 +1,13 @@
-import type { HostOps } from "./host-ops.ts";
+import { type HostOps, OP_NAMES } from "./host-ops.ts";
 
-const NAMES = [
-  "log",
-  "timerStart",
-  "timerCancel",
-  "clock",
-  "random",
-  "urlParse",
-  "urlSet",
-  "textDecode",
-  "textLabel",
-  "fetchStart",
-  "fetchCancel",
-  "cryptoStart",
-  "settle",
-  "fail",
-  "overflow",
-] as const satisfies readonly (keyof HostOps)[];
+/** The host's callbacks in the order of `OP_NAMES`: the arguments of the function that this bundle is. */
+declare const hostCallbacks: ArrayLike<unknown>;
 
-type Missing = Exclude<keyof HostOps, (typeof NAMES)[number]>;
-
-/** Takes each op from the global object, where the cage left it, and deletes it there. */
-function takeOps(): Pick<HostOps, Exclude<keyof HostOps, Missing>> {
-  const taken: Record<string, unknown> = {};
-  for (const name of NAMES) {
-    const key = `__op_${name}`;
-    taken[name] = Reflect.get(globalThis, key);
-    Reflect.deleteProperty(globalThis, key);
-  }
-  return taken as unknown as HostOps;
+function nameOps(): HostOps {
+  const named: Record<string, unknown> = {};
+  for (let i = 0; i < OP_NAMES.length; i++) named[OP_NAMES[i] as string] = hostCallbacks[i];
+  return named as unknown as HostOps;
 }
 
 /** The host's callbacks. Reachable from this bundle only, never from the tenant's code. */
-export const ops: HostOps = takeOps();
+export const ops: HostOps = nameOps();

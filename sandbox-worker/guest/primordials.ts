@@ -56,6 +56,7 @@ export const makeString = String;
 export const functionToString = uncurryThis(Function.prototype.toString);
 
 export const NativeError = Error;
+export const NativeRangeError = RangeError;
 export const NativeMap = Map;
 export const NativePromise = Promise;
 export const NativeUint8Array = Uint8Array;

@@ -1,5 +1,5 @@
 import { defineLazy } from "./lazy-global.ts";
-import { load } from "./lazy-modules.ts";
+import { library } from "./library.ts";
 import type { Run } from "./run-state.ts";
 
 /** What a run's function gets beside its input. */
@@ -17,8 +17,8 @@ export function makeContext(run: Run): RunContext {
     ctx,
     "signal",
     () => {
-      const { AbortController } = load.abort();
-      const { DOMException } = load.domException();
+      const { AbortController } = library().abort();
+      const { DOMException } = library().domException();
       const controller = new AbortController();
       const abort = (): void =>
         controller.abort(new DOMException("The run has ended", "AbortError"));

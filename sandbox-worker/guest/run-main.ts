@@ -1,4 +1,4 @@
-import { load } from "./lazy-modules.ts";
+import { library } from "./library.ts";
 import { failRun, settleRun } from "./outcome.ts";
 import { onIdle } from "./pending.ts";
 import { apply, hasProperty, jsonParse, stringSlice, functionToString } from "./primordials.ts";
@@ -72,7 +72,7 @@ function makeRequest(run: Run): object {
     headers: {},
     body: null,
   };
-  return new (load.request().Request)(url, { method, headers, body });
+  return new (library().request().Request)(url, { method, headers, body });
 }
 
 function isClass(main: object): boolean {

@@ -5,14 +5,20 @@ import path from "node:path";
 import ivm from "isolated-vm";
 
 import { decodeTagged } from "../../protocol/tagged-value.ts";
-import { buildGuest, GUEST_FILENAME, readGuest } from "../../sandbox-worker/build-guest.ts";
+import { buildGuest, GUEST_FILENAME, readScript } from "../../sandbox-worker/build-guest.ts";
+import type { LoadedScript } from "../../sandbox-worker/build-guest.ts";
 import { RunCrypto } from "../../sandbox-worker/cage/ops/crypto.ts";
 import { PendingOps } from "../../sandbox-worker/cage/ops/pending-ops.ts";
 import { randomOps } from "../../sandbox-worker/cage/ops/random.ts";
 import { textOps } from "../../sandbox-worker/cage/ops/text.ts";
 import { RunTimers } from "../../sandbox-worker/cage/ops/timers.ts";
 import { urlOps } from "../../sandbox-worker/cage/ops/url.ts";
-import type { GuestBoot, GuestFetch, HostOps } from "../../sandbox-worker/guest/host-ops.ts";
+import {
+  type GuestBoot,
+  type GuestFetch,
+  type HostOps,
+  OP_NAMES,
+} from "../../sandbox-worker/guest/host-ops.ts";
 
 /** How a run of the guest runtime ended, as its host ops were told. */
 export type GuestEnd =
@@ -62,30 +68,29 @@ type Argument = string | number | boolean | null | ivm.Dereference<object> | ivm
  */
 export class GuestHarness {
   readonly isolate = new ivm.Isolate({ memoryLimit: 128 });
-  readonly #script: ivm.Script;
+  readonly #core: ivm.Script;
+  readonly #library: ivm.Script;
 
-  private constructor(script: (isolate: ivm.Isolate) => ivm.Script) {
-    this.#script = script(this.isolate);
+  private constructor(core: LoadedScript, library: LoadedScript) {
+    this.#core = this.#compile(core);
+    this.#library = this.#compile(library);
   }
 
   static async open(): Promise<GuestHarness> {
     const folder = await mkdtemp(path.join(tmpdir(), "bulkhead-guest-"));
     try {
-      return GuestHarness.#of(await readGuest(await buildGuest(folder)));
+      const { core, library } = await buildGuest(folder);
+      return new GuestHarness(await readScript(core), await readScript(library));
     } finally {
       await rm(folder, { recursive: true });
     }
   }
 
-  static #of({ code, cache }: Awaited<ReturnType<typeof readGuest>>): GuestHarness {
-    return new GuestHarness((isolate) =>
-      isolate.compileScriptSync(code, {
-        filename: GUEST_FILENAME,
-        ...(cache === null
-          ? {}
-          : { cachedData: new ivm.ExternalCopy(new Uint8Array(cache).buffer) }),
-      }),
-    );
+  #compile({ code, cache }: LoadedScript): ivm.Script {
+    return this.isolate.compileScriptSync(code, {
+      filename: GUEST_FILENAME,
+      ...(cache === null ? {} : { cachedData: new ivm.ExternalCopy(new Uint8Array(cache).buffer) }),
+    });
   }
 
   close(): void {
@@ -94,7 +99,7 @@ export class GuestHarness {
 
   /** Starts a realm and gives it its first run. */
   start(options: GuestOptions = {}): GuestRealm {
-    return new GuestRealm(this.isolate, this.#script, options);
+    return new GuestRealm(this.isolate, this.#core, this.#library, options);
   }
 
   /** Runs a module to its end. */
@@ -129,22 +134,24 @@ export class GuestRealm {
   readonly context: ivm.Context;
   readonly #isolate: ivm.Isolate;
   readonly #entry: ivm.Reference;
+  readonly #library: ivm.Script;
   readonly #options: GuestOptions;
   #lines: { level: string; text: string }[] = [];
   #crossed: unknown[] = [];
   #settled = Promise.withResolvers<GuestEnd>();
 
-  constructor(isolate: ivm.Isolate, script: ivm.Script, options: GuestOptions) {
+  constructor(isolate: ivm.Isolate, core: ivm.Script, library: ivm.Script, options: GuestOptions) {
     this.#isolate = isolate;
+    this.#library = library;
     this.#options = options;
     this.context = isolate.createContextSync();
-    for (const [name, op] of Object.entries(this.#ops())) {
-      const callback = new ivm.Callback(op as (...args: unknown[]) => unknown);
-      this.context.global.setSync(`__op_${name}`, callback);
-    }
-    script.runSync(this.context);
-    this.#entry = this.context.global.getSync("__bulkhead_entry", { reference: true });
-    this.context.global.deleteSync("__bulkhead_entry");
+    const ops = this.#ops();
+    const start = core.runSync(this.context, { reference: true }) as ivm.Reference;
+    this.#entry = start.applySync(
+      undefined,
+      OP_NAMES.map((name) => new ivm.Callback(ops[name] as (...args: unknown[]) => unknown)),
+      { result: { reference: true } },
+    ) as ivm.Reference;
     this.boot();
   }
 
@@ -225,6 +232,10 @@ export class GuestRealm {
       fail: (name, message, stack) =>
         this.#settled.resolve({ kind: "error", name, message, stack }),
       overflow: () => this.#settled.resolve({ kind: "overflow" }),
+      library: () => {
+        const made = this.#library.runSync(this.context, { reference: true }) as ivm.Reference;
+        return made.derefInto() as unknown as ReturnType<HostOps["library"]>;
+      },
     };
   }
 

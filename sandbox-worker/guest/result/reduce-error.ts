@@ -1,4 +1,4 @@
-import { load } from "../lazy-modules.ts";
+import { library } from "../library.ts";
 import {
   isError,
   makeString,
@@ -143,7 +143,7 @@ function describe(value: unknown): string {
 function describeObject(value: object): string {
   const message = textOf(value, "message");
   if (message !== null) return message;
-  const shown = load.inspect().inspect(value, { depth: 2, maxStringLength: ERROR_TEXT_MAX });
+  const shown = library().inspect().inspect(value, { depth: 2, maxStringLength: ERROR_TEXT_MAX });
   return cut(shown, ERROR_TEXT_MAX);
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 
 import { buildCage } from "../../build-cage.ts";
-import { buildGuest } from "../../build-guest.ts";
+import { buildGuest, guestArguments } from "../../build-guest.ts";
 import type { CageProgram, WallTools } from "../walls/confinement.ts";
 
 const SANDBOX_WORKER = resolve(import.meta.dirname, "../..");
@@ -13,15 +13,10 @@ const LIBRARY_FOLDERS = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
 /** Bundles the cage's program and the guest runtime into `folder`, and says what runs in a cage. */
 export async function cageProgram(folder: string): Promise<CageProgram> {
   const [cage, guest] = await Promise.all([buildCage(folder), buildGuest(folder)]);
-  const { bundlePath, cachePath } = guest;
   return {
     nodePath: realpathSync(process.execPath),
     entry: cage.mainPath,
-    args: [
-      `--bundle=${bundlePath}`,
-      ...(cachePath === null ? [] : [`--code-cache=${cachePath}`]),
-      `--version=${version()}`,
-    ],
+    args: [...guestArguments(guest), `--version=${version()}`],
     // What does not exist is only asked for; the process folder is each cage's own.
     readable: [...new Set([...cage.readPaths, folder])].filter(
       (path) => existsSync(path) && !path.startsWith("/proc"),

@@ -6,7 +6,7 @@ import type { Readable, Writable } from "node:stream";
 
 import type { RunCaps, RunWork } from "../../../protocol/sandbox-api.ts";
 import { buildCage } from "../../../sandbox-worker/build-cage.ts";
-import { buildGuest } from "../../../sandbox-worker/build-guest.ts";
+import { buildGuest, guestArguments } from "../../../sandbox-worker/build-guest.ts";
 import type { CageEnd, RunStart } from "../../../sandbox-worker/cage-protocol.ts";
 import { Down, encodeFrame, FrameReader, Up, type Frame } from "../../../sandbox-worker/frames.ts";
 
@@ -62,8 +62,7 @@ async function buildProgram(): Promise<Program> {
       "--disable-warning=SecurityWarning",
       ...cage.readPaths.map((readable) => `--allow-fs-read=${readable}`),
       cage.mainPath,
-      `--bundle=${guest.bundlePath}`,
-      ...(guest.cachePath === null ? [] : [`--code-cache=${guest.cachePath}`]),
+      ...guestArguments(guest),
       "--version=9.8.7",
     ],
   };
