@@ -383,6 +383,8 @@ export interface FollowRequest {
   readonly format: "sse" | "ndjson";
   /** What becomes of the job when the follower leaves before `done`. */
   readonly onLeave: "cancel" | "nothing";
+  /** The stream ends by itself after so long, which is no leaving: the job goes on. Milliseconds. */
+  readonly forMs?: number;
 }
 
 /**
