@@ -1,10 +1,10 @@
 import { Client } from "undici";
 import type { Dispatcher } from "undici";
 
+import type { Target } from "../protocol/url-policy.ts";
 import { EgressError } from "./egress-error.ts";
 import { pinnedConnector } from "./pinned-connect.ts";
 import type { Hop } from "./redirect.ts";
-import type { Target } from "./url-policy.ts";
 
 /** Of one response's headers. Above it the response is `too_large`. Bytes. */
 export const RESPONSE_HEADER_MAX_BYTES = 32_768;

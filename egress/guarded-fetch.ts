@@ -1,3 +1,5 @@
+import { checkUrl } from "../protocol/url-policy.ts";
+import type { HostPolicy } from "../protocol/url-policy.ts";
 import { EgressError } from "./egress-error.ts";
 import type { EgressFailureKind } from "./egress-error.ts";
 import { Exchange } from "./exchange.ts";
@@ -8,8 +10,6 @@ import type { HeaderList } from "./request-headers.ts";
 import { resolveBySystem, resolveTarget } from "./resolve.ts";
 import type { Resolve } from "./resolve.ts";
 import { ACCEPT_ENCODING, boundedBody, contentCodings } from "./response-body.ts";
-import { checkUrl } from "./url-policy.ts";
-import type { HostPolicy } from "./url-policy.ts";
 
 export interface GuardedRequest extends Hop {
   readonly redirect: "follow" | "manual" | "error";

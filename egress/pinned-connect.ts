@@ -2,7 +2,7 @@ import type { LookupFunction, Socket } from "node:net";
 
 import { buildConnector } from "undici";
 
-import { canonicalAddress } from "./address-policy.ts";
+import { canonicalAddress } from "../protocol/address-policy.ts";
 import { EgressError } from "./egress-error.ts";
 
 /** How long one of several addresses is tried before the next. Far servers take half a second. */

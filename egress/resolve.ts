@@ -1,8 +1,8 @@
 import { lookup, Resolver as DnsResolver } from "node:dns/promises";
 
-import { checkAddress, literalAddress } from "./address-policy.ts";
+import { checkAddress, literalAddress } from "../protocol/address-policy.ts";
+import type { Target } from "../protocol/url-policy.ts";
 import { EgressError } from "./egress-error.ts";
-import type { Target } from "./url-policy.ts";
 
 /** A name server that does not answer must not hold a request for its whole time. Milliseconds. */
 const DNS_TIMEOUT_MS = 5000;

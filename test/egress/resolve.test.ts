@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { ADDRESSES_MAX, resolveTarget } from "../../egress/resolve.ts";
 import type { Resolve } from "../../egress/resolve.ts";
-import type { Target } from "../../egress/url-policy.ts";
+import type { Target } from "../../protocol/url-policy.ts";
 
 const target = (hostname: string, exempt = false): Target => ({
   url: new URL(`http://${hostname}/`),

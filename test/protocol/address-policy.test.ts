@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { canonicalAddress, checkAddress, literalAddress } from "../../egress/address-policy.ts";
+import { canonicalAddress, checkAddress, literalAddress } from "../../protocol/address-policy.ts";
 
 test.each([
   "1.1.1.1",

@@ -1,6 +1,6 @@
-import { isHostGranted } from "../protocol/net-permission.ts";
-import type { NetPattern } from "../protocol/net-permission.ts";
 import { literalAddress } from "./address-policy.ts";
+import { isHostGranted } from "./net-permission.ts";
+import type { NetPattern } from "./net-permission.ts";
 
 /** A URL longer than servers commonly take is not a request but a load. Bytes. */
 export const URL_MAX_BYTES = 8192;
@@ -52,7 +52,7 @@ const BLOCKED_PORTS: ReadonlySet<number> = new Set([
  */
 export function checkUrl(text: string, policy: HostPolicy, maxBytes = URL_MAX_BYTES): UrlVerdict {
   // A character is at least a byte, so a huge text is refused before anything walks it.
-  if (text.length > maxBytes || Buffer.byteLength(text) > maxBytes) {
+  if (text.length > maxBytes || utf8Bytes(text) > maxBytes) {
     return refuse(`the URL is longer than ${maxBytes} bytes`);
   }
   const url = URL.parse(text);
@@ -91,5 +91,7 @@ function nameRefusal(hostname: string): string | undefined {
 function portRefusal(port: number): string | undefined {
   return BLOCKED_PORTS.has(port) ? `port ${port} is blocked` : undefined;
 }
+
+const utf8Bytes = (text: string): number => new TextEncoder().encode(text).length;
 
 const refuse = (reason: string): UrlVerdict => ({ allowed: false, reason });

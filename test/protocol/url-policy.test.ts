@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 
-import { checkAddress, literalAddress } from "../../egress/address-policy.ts";
-import { checkUrl, URL_MAX_BYTES } from "../../egress/url-policy.ts";
+import { checkAddress, literalAddress } from "../../protocol/address-policy.ts";
 import { parseNetPattern } from "../../protocol/net-permission.ts";
+import { checkUrl, URL_MAX_BYTES } from "../../protocol/url-policy.ts";
 
 const net = (...patterns: string[]) => patterns.map((pattern) => parseNetPattern(pattern)!);
 const anyHost = { net: net("*"), allowPrivateHosts: [] };
