@@ -3,10 +3,8 @@ import type { AdmissionAnswer, AdmissionRequest, Settlement } from "../../protoc
 import type { Failure } from "../../protocol/failure.ts";
 import { fail, ok, type Result } from "../../protocol/result.ts";
 import { NO_OVERRIDES, type Scope, type TenantPolicy } from "../../protocol/tenant.ts";
+import { type Called, callObject } from "../objects/call-object.ts";
 import { ExpiringMap } from "./expiring-map.ts";
-
-/** Longest wait for a Tenant object's answer. */
-const TENANT_TIMEOUT_MS = 5_000;
 
 /** How long "this key may" is believed without asking again. */
 const VALID_MS = 1_000;
@@ -36,10 +34,6 @@ export type GateAnswer = AdmissionAnswer | { readonly kind: "unchecked" };
 
 type GateRequest = Omit<AdmissionRequest, "policyVersion" | "settlements" | "keyId">;
 type TenantStub = ReturnType<Env["TENANT"]["getByName"]>;
-type Called<T> =
-  | { readonly kind: "answered"; readonly value: T }
-  | { readonly kind: "unreachable" }
-  | { readonly kind: "overloaded" };
 
 const UNAVAILABLE: Failure = { code: "policy_unavailable", retryAfterMs: RETRY_AFTER_MS };
 
@@ -74,7 +68,7 @@ export class TenantGate {
     const called = await this.#call<AdmissionAnswer>(tenant, (stub) => stub.admit(full));
     if (called.kind === "answered") {
       if (called.value.kind === "policy_changed") {
-        this.#policies.set(tenant, called.value.policy, Infinity);
+        this.learn(tenant, called.value.policy);
       }
       return ok(called.value);
     }
@@ -82,6 +76,11 @@ export class TenantGate {
     if (called.kind === "overloaded" || !this.#failOpen) return fail(UNAVAILABLE);
     console.warn({ event: "policy_fail_open", tenant });
     return ok({ kind: "unchecked" });
+  }
+
+  /** The tenant's overrides are these now. */
+  learn(tenant: string, policy: TenantPolicy): void {
+    this.#policies.set(tenant, policy, Infinity);
   }
 
   /** Tells of a run's end, with the tenant's next admission or else shortly, by itself. */
@@ -147,33 +146,8 @@ export class TenantGate {
     this.#pending.set(tenant, kept.slice(-SETTLEMENTS_KEPT));
   }
 
-  /** Everything asked here is safe to repeat, so what may be tried again is, once. */
-  async #call<T>(tenant: string, ask: (stub: TenantStub) => Promise<unknown>): Promise<Called<T>> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        // A stub that has thrown goes on throwing, so each attempt has its own.
-        const stub = this.#namespace.getByName(tenant);
-        const value = await withTimeout(ask(stub), TENANT_TIMEOUT_MS);
-        return { kind: "answered", value: value as T };
-      } catch (error) {
-        const { overloaded, retryable } = error as { overloaded?: true; retryable?: true };
-        if (overloaded === true) return { kind: "overloaded" };
-        if (retryable === true && attempt === 1) continue;
-        console.error({ event: "tenant_unreachable", tenant, error });
-        return { kind: "unreachable" };
-      }
-    }
-  }
-}
-
-async function withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("Cannot wait any longer for the tenant")), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
+  /** Everything asked here is safe to repeat. */
+  #call<T>(tenant: string, ask: (stub: TenantStub) => Promise<unknown>): Promise<Called<T>> {
+    return callObject(`tenant ${tenant}`, () => this.#namespace.getByName(tenant), ask);
   }
 }
