@@ -51,7 +51,7 @@ export interface InitStats {
 /** A regular file that the job left. */
 export interface InitFileEntry {
   readonly index: number;
-  /** Relative to /job; a byte that is no UTF-8 reads `%XX`, so two files may read alike. */
+  /** Relative to /job; where it is no UTF-8 its bytes outside of ASCII read `%XX`, so two may read alike. */
   readonly path: string;
   readonly bytes: number;
   /** What it takes on the disk: less than `bytes` for a sparse file. */

@@ -7,7 +7,7 @@ import { lastLines, runCommand } from "./run-command.ts";
 import { lacking, ready, type Say, type StepResult } from "./step.ts";
 
 /** What every runtime image is built from. */
-const BASE_IMAGE = "debian:bookworm-slim";
+export const BASE_IMAGE = "debian:bookworm-slim";
 
 const SUITE = "bookworm";
 const INSPECT_SILENCE_MS = 10_000;

@@ -7,7 +7,7 @@ export type DockerEndpoint =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
 export interface DockerRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
   readonly body?: Readable;
   /** How long the engine may say nothing at all. */

@@ -6,6 +6,7 @@ import { prepareBaseImage } from "./base-image.ts";
 import { prepareCages } from "./cages.ts";
 import { type Chromium, prepareChromium } from "./chromium.ts";
 import { type Engine, prepareEngine } from "./engine.ts";
+import { prepareRuntimeImages } from "./runtime-images.ts";
 import { lacking, type Say, type StepResult } from "./step.ts";
 
 /** What the set-up found or made, for whoever starts something next. */
@@ -14,6 +15,8 @@ export interface Machine {
   readonly chromium: StepResult<Chromium>;
   readonly engine: StepResult<Engine>;
   readonly baseImage: StepResult<null>;
+  /** References of the images that containers run in. */
+  readonly runtimeImages: StepResult<readonly string[]>;
   /** The XDG_CACHE_HOME in which Miniflare finds the browser. */
   readonly cacheHome: string;
 }
@@ -44,7 +47,13 @@ async function setUpAlone(local: string, say: Say): Promise<Machine> {
   const baseImage = engine.ready
     ? await step("Base image", say, () => prepareBaseImage(apt, engine.value.endpoint, say))
     : lacking(engine.reason);
-  return { cages, chromium, engine, baseImage, cacheHome };
+  const runtimeImages =
+    engine.ready && baseImage.ready
+      ? await step("Runtime images", say, () =>
+          prepareRuntimeImages(apt, engine.value.endpoint, local, say),
+        )
+      : lacking(baseImage.ready ? "no engine" : baseImage.reason);
+  return { cages, chromium, engine, baseImage, runtimeImages, cacheHome };
 }
 
 async function step<T>(

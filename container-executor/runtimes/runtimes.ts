@@ -1,0 +1,83 @@
+import type { ContainerRuntime } from "../../protocol/container-api.ts";
+
+/** The images that the set-up builds from the folders beside this file. */
+export const RUNTIME_IMAGES = ["bash", "python", "node"] as const;
+export type RuntimeImage = (typeof RUNTIME_IMAGES)[number];
+
+/** The reference by which the engine knows a runtime image. */
+export const imageReference = (image: RuntimeImage): string => `bulkhead/${image}:latest`;
+
+/** On every runtime image: a hash of all that it was built from, and the version of its language. */
+export const LABEL_CONTENT = "bulkhead.content";
+export const LABEL_VERSION = "bulkhead.version";
+
+/** Where the input of a JavaScript or TypeScript job is laid; its runner takes it away. */
+export const INPUT_PATH = ".bulkhead/input.json";
+
+/** How a runtime runs a program. */
+export interface Runtime {
+  readonly image: RuntimeImage;
+  /** Where the program's source is laid, relative to the work folder. */
+  readonly codePath: string;
+  /** What it needs in a job's environment beside `BASE_ENV`; a job's own entries win. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Whether it hands a value over by its value pipe. */
+  readonly hasValue: boolean;
+  /** What it is started with; `hasInput` where a file lies at `INPUT_PATH`. */
+  readonly argv: (args: readonly string[], hasInput: boolean) => readonly string[];
+}
+
+/** Said by node of what this project chose for the tenant, who can do nothing about it. */
+const QUIET = [
+  "--disable-warning=ExperimentalWarning",
+  "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON",
+];
+
+const module = (codePath: string, flags: readonly string[]): Runtime => ({
+  image: "node",
+  codePath,
+  env: {},
+  hasValue: true,
+  argv: (args, hasInput) => [
+    "node",
+    ...QUIET,
+    ...flags,
+    "/bulkhead/run.mjs",
+    `/job/${codePath}`,
+    hasInput ? `/job/${INPUT_PATH}` : "-",
+    ...args,
+  ],
+});
+
+const program = (
+  image: RuntimeImage,
+  codePath: string,
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Runtime => ({
+  image,
+  codePath,
+  env,
+  hasValue: false,
+  argv: (args) => [...command, codePath, ...args],
+});
+
+export const RUNTIMES: Readonly<Record<ContainerRuntime, Runtime>> = {
+  bash: program("bash", "main.sh", ["bash"]),
+  python: program("python", "main.py", ["python3", "-u"], {
+    // Where charts' fonts are found again, and no bytecode beside what the job leaves.
+    MPLCONFIGDIR: "/tmp/matplotlib",
+    PYTHONDONTWRITEBYTECODE: "1",
+  }),
+  node: program("node", "main.mjs", ["node", ...QUIET]),
+  javascript: module("main.mjs", []),
+  typescript: module("main.mts", ["--experimental-transform-types"]),
+};
+
+/** What every job's environment begins with; a job's own entries win. */
+export const BASE_ENV: Readonly<Record<string, string>> = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/job",
+  LANG: "C.UTF-8",
+  TMPDIR: "/tmp",
+};
