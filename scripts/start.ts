@@ -6,8 +6,8 @@ import { releaseMachine, setUp } from "./setup/set-up.ts";
 import { whyTaken } from "./stack/claim.ts";
 import { makeTemporaryFolder } from "./stack/places.ts";
 import { portFrom, preferPort } from "./stack/ports.ts";
-import { curlLine, proveIsolateLane } from "./stack/prove.ts";
-import { type Stack, startStack } from "./stack/stack.ts";
+import { curlLine, proveLane } from "./stack/prove.ts";
+import { type Stack, type StackPorts, startStack } from "./stack/stack.ts";
 import { StopSignal } from "./stop-signal.ts";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -41,10 +41,10 @@ async function main(isCheck: boolean): Promise<number> {
     });
     const running = stack;
     stop.onRepeat(() => running.hurry());
-    const failure = await proveIsolateLane(stack.gateway, stack.key);
-    report(stack, failure);
+    const failures = await proveLanes(stack);
+    report(stack, failures);
     if (!isCheck) await stop.received;
-    return failure === null ? 0 : 1;
+    return failures.size === 0 ? 0 : 1;
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     return 1;
@@ -60,24 +60,35 @@ async function main(isCheck: boolean): Promise<number> {
   }
 }
 
-async function wantedPorts(): Promise<{ gateway: number; sandbox?: number }> {
+async function wantedPorts(): Promise<Partial<StackPorts>> {
   const gateway = portFrom("GATEWAY_PORT", process.env);
   const sandbox = portFrom("SANDBOX_PORT", process.env);
+  const container = portFrom("CONTAINER_PORT", process.env);
   return {
     gateway: gateway ?? (await preferPort(USUAL_PORT)),
     ...(sandbox === null ? {} : { sandbox }),
+    ...(container === null ? {} : { container }),
   };
 }
 
-function report(stack: Stack, failure: string | null): void {
+/** What is wrong with each lane that serves here; a lane that the machine cannot have is not wrong. */
+async function proveLanes(stack: Stack): Promise<ReadonlyMap<string, string>> {
   const { lanes } = stack.describe();
-  console.log(
-    failure === null
-      ? "Lane isolate: ready, proved by a run"
-      : `Lane isolate: does not work; ${failure}`,
-  );
-  console.log(`Lane browser: ${lanes.browser.reason}`);
-  console.log(`Lane container: ${lanes.container.reason}`);
+  const failures = new Map<string, string>();
+  for (const lane of ["isolate", "container"] as const) {
+    if (!lanes[lane].ready) continue;
+    const failure = await proveLane(lane, stack.gateway, stack.key);
+    if (failure !== null) failures.set(lane, failure);
+  }
+  return failures;
+}
+
+function report(stack: Stack, failures: ReadonlyMap<string, string>): void {
+  for (const [lane, { ready, reason }] of Object.entries(stack.describe().lanes)) {
+    const failure = failures.get(lane);
+    if (failure !== undefined) console.log(`Lane ${lane}: does not work; ${failure}`);
+    else console.log(`Lane ${lane}: ${ready ? "ready, proved by a run" : reason}`);
+  }
   console.log(
     `\nGateway:  ${stack.gateway}\nAPI docs: ${stack.gateway}/docs\nAPI key:  ${stack.key}`,
   );

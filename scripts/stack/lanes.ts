@@ -4,16 +4,16 @@ import type { StackFile } from "./stack-file.ts";
 type Lanes = StackFile["lanes"];
 
 /** Which lanes run here, and what the others lack. */
-export function laneStates(isolateServes: boolean, machine: Machine | null): Lanes {
+export function laneStates(
+  serves: { readonly isolate: boolean; readonly container: boolean },
+  machine: Machine | null,
+): Lanes {
   return {
-    isolate: isolateServes
+    isolate: serves.isolate
       ? { ready: true, reason: "sandbox-worker serves" }
       : { ready: false, reason: "sandbox-worker is not running" },
     browser: { ready: false, reason: `The browser lane is not built yet. ${browser(machine)}` },
-    container: {
-      ready: false,
-      reason: `The container lane is not built yet. ${container(machine)}`,
-    },
+    container: { ready: serves.container, reason: container(serves.container, machine) },
   };
 }
 
@@ -23,10 +23,11 @@ function browser(machine: Machine | null): string {
   return chromium.ready ? `Chromium is ready: ${chromium.note}` : `Chromium: ${chromium.reason}`;
 }
 
-function container(machine: Machine | null): string {
+function container(serves: boolean, machine: Machine | null): string {
   if (machine === null) return "A Docker engine was not looked for";
-  const { engine, baseImage } = machine;
+  const { engine, baseImage, runtimeImages } = machine;
   if (!engine.ready) return `Docker engine: ${engine.reason}`;
-  const image = baseImage.ready ? baseImage.note : `base image: ${baseImage.reason}`;
-  return `The Docker engine is ready: ${engine.note}; ${image}`;
+  if (!baseImage.ready) return `base image: ${baseImage.reason}`;
+  if (!runtimeImages.ready) return `runtime images: ${runtimeImages.reason}`;
+  return serves ? `container-executor serves, ${engine.note}` : "container-executor is not running";
 }

@@ -31,6 +31,6 @@ function makeSecrets(): Secrets {
     KEY_SIGNING_SECRET: `a:${secret()}`,
     EXECUTOR_SECRET: `a:${secret()}`,
     ADMIN_TOKEN: secret(),
-    WEBHOOK_SECRET: secret(),
+    WEBHOOK_SECRET: `a:${secret()}`,
   };
 }

@@ -1,21 +1,22 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
+import { dockerHost } from "../setup/docker-api.ts";
 import type { Machine } from "../setup/set-up.ts";
 import { claimFolder, thisProcess } from "./claim.ts";
 import { DEMO_TENANT, demoKey } from "./demo-key.ts";
 import { EngineWatch } from "./engine-watch.ts";
+import { executorService } from "./executor-service.ts";
 import { gatewayService } from "./gateway-service.ts";
 import { laneStates } from "./lanes.ts";
 import { makeTemporaryFolder, type StackPlaces, stackPlaces } from "./places.ts";
 import { takePort } from "./ports.ts";
 import { writeProcesses } from "./processes.ts";
-import { sandboxService } from "./sandbox-service.ts";
 import { keepSecrets, type Secrets } from "./secrets.ts";
 import { removeStackFile, type StackFile, writeStackFile } from "./stack-file.ts";
 import { Supervised } from "./supervised.ts";
 
-export type ServiceName = "gateway" | "sandbox-worker";
+export type ServiceName = "gateway" | "sandbox-worker" | "container-executor";
 
 export interface StackOptions {
   /** The project's folder. */
@@ -28,15 +29,24 @@ export interface StackOptions {
   readonly vars?: Readonly<Record<string, string>>;
   /** Added to sandbox-worker's environment. */
   readonly sandboxEnv?: Readonly<Record<string, string>>;
+  /** Added to container-executor's environment. */
+  readonly containerEnv?: Readonly<Record<string, string>>;
   /** Free ones where left out. */
-  readonly ports?: { readonly gateway?: number; readonly sandbox?: number };
-  /** All of them if left out. */
+  readonly ports?: Partial<StackPorts>;
+  /** All that the machine has what it takes for, if left out. */
   readonly services?: readonly ServiceName[];
   /** What the set-up found. Without it the lanes that need it say so. */
   readonly machine?: Machine;
 }
 
-const ALL_SERVICES = ["sandbox-worker", "gateway"] as const;
+export interface StackPorts {
+  readonly gateway: number;
+  readonly sandbox: number;
+  readonly container: number;
+}
+
+/** Production has a cron trigger that does the same. */
+const SWEEP_EVERY_MS = 60_000;
 
 /**
  * Starts the services and keeps them running: each that dies is back on the same port with the same
@@ -48,6 +58,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const ports = {
     gateway: await takePort(options.ports?.gateway),
     sandbox: await takePort(options.ports?.sandbox),
+    container: await takePort(options.ports?.container),
   };
   const temporary = options.folder === undefined ? await makeTemporaryFolder() : null;
   const places = stackPlaces(options.folder ?? temporary ?? "", options.stateFolder);
@@ -67,15 +78,17 @@ export class Stack {
   readonly folder: string;
   readonly gateway: string;
   readonly sandbox: string;
+  readonly container: string;
   readonly secrets: Secrets;
   readonly tenant = DEMO_TENANT;
   readonly stackFile: string;
   readonly #options: StackOptions;
   readonly #places: StackPlaces;
   readonly #temporary: string | null;
-  readonly #ports: { readonly gateway: number; readonly sandbox: number };
+  readonly #ports: StackPorts;
   readonly #services = new Map<ServiceName, Supervised>();
   readonly #engine: EngineWatch;
+  #sweeps: NodeJS.Timeout | undefined;
   #key = "";
   #isUp = false;
   #stopped: Promise<void> | null = null;
@@ -85,7 +98,7 @@ export class Stack {
     options: StackOptions,
     places: StackPlaces,
     temporary: string | null,
-    ports: { readonly gateway: number; readonly sandbox: number },
+    ports: StackPorts,
   ) {
     this.#options = options;
     this.#places = places;
@@ -95,6 +108,7 @@ export class Stack {
     this.stackFile = places.stackFile;
     this.gateway = `http://127.0.0.1:${ports.gateway}`;
     this.sandbox = `http://127.0.0.1:${ports.sandbox}`;
+    this.container = `http://127.0.0.1:${ports.container}`;
     this.secrets = keepSecrets(places.state);
     const { machine } = options;
     const own = machine?.engine.ready === true ? machine.engine.value.own : null;
@@ -115,11 +129,14 @@ export class Stack {
       tenant: this.tenant,
       key: this.#key,
       adminToken: this.secrets.ADMIN_TOKEN,
-      lanes: laneStates(pid("sandbox-worker") !== null, this.#options.machine ?? null),
+      lanes: laneStates(
+        { isolate: pid("sandbox-worker") !== null, container: pid("container-executor") !== null },
+        this.#options.machine ?? null,
+      ),
       pids: {
         gateway: pid("gateway"),
         "sandbox-worker": pid("sandbox-worker"),
-        "container-executor": null,
+        "container-executor": pid("container-executor"),
         dockerd: this.#engine.pid,
       },
     };
@@ -128,7 +145,7 @@ export class Stack {
   /** Brings everything up. Called once, by `startStack`. */
   async start(): Promise<void> {
     mkdirSync(this.#scratch, { recursive: true });
-    const wanted: readonly ServiceName[] = this.#options.services ?? ALL_SERVICES;
+    const wanted = this.#options.services ?? servicesFor(this.#dockerHost);
     // All are waited for, also after a failure: a stop ends only what has been started.
     const starts = await Promise.allSettled(wanted.map((name) => this.#bringUp(name)));
     const failures = starts.filter((start) => start.status === "rejected");
@@ -140,6 +157,7 @@ export class Stack {
       this.#key = await demoKey(this.gateway, this.secrets.ADMIN_TOKEN, this.#places.state);
     }
     this.#engine.start();
+    this.#sweeps = setInterval(() => void this.#sweep(), SWEEP_EVERY_MS);
     this.#isUp = true;
     this.#record();
   }
@@ -158,9 +176,13 @@ export class Stack {
   async #stop(): Promise<void> {
     this.#isUp = false;
     this.#engine.stop();
+    clearInterval(this.#sweeps);
     removeStackFile(this.#places.stackFile);
-    // The executor first: what it still runs is answered through the gateway.
-    await this.#services.get("sandbox-worker")?.stop();
+    // The executors first: what they still run is answered through the gateway.
+    await Promise.all([
+      this.#services.get("sandbox-worker")?.stop(),
+      this.#services.get("container-executor")?.stop(),
+    ]);
     await this.#services.get("gateway")?.stop();
     rmSync(this.#scratch, { recursive: true, force: true });
     rmSync(this.#places.processesFile, { force: true });
@@ -174,7 +196,7 @@ export class Stack {
   }
 
   #spec(name: ServiceName) {
-    const { root, vars, sandboxEnv, machine } = this.#options;
+    const { root, vars, sandboxEnv, containerEnv, machine } = this.#options;
     const common = { root, temporary: this.#scratch, log: join(this.#places.logs, `${name}.log`) };
     switch (name) {
       case "gateway":
@@ -182,14 +204,32 @@ export class Stack {
           ...common,
           port: this.#ports.gateway,
           state: join(this.#places.state, "gateway"),
-          values: { ...this.secrets, SANDBOX_URLS: this.sandbox, ...vars },
+          values: {
+            ...this.secrets,
+            SANDBOX_URLS: this.sandbox,
+            CONTAINER_URLS: this.container,
+            ...vars,
+          },
           cacheHome: machine?.cacheHome ?? join(this.folder, "cache"),
         });
       case "sandbox-worker":
-        return sandboxService({
+        return executorService({
           ...common,
+          name,
           port: this.#ports.sandbox,
           env: { EXECUTOR_SECRET: this.secrets.EXECUTOR_SECRET, ...sandboxEnv },
+        });
+      case "container-executor":
+        return executorService({
+          ...common,
+          name,
+          port: this.#ports.container,
+          env: {
+            EXECUTOR_SECRET: this.secrets.EXECUTOR_SECRET,
+            DOCKER_HOST: this.#dockerHost ?? "",
+            CONTAINER_STATE: join(this.#places.state, "container-executor"),
+            ...containerEnv,
+          },
         });
     }
   }
@@ -204,10 +244,36 @@ export class Stack {
     if (this.#isUp) writeStackFile(this.#places.stackFile, this.describe());
   }
 
+  /** Finds what an alarm was lost for. One that fails is made up for by the next. */
+  async #sweep(): Promise<void> {
+    try {
+      const response = await fetch(`${this.gateway}/admin/sweep`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${this.secrets.ADMIN_TOKEN}` },
+        signal: AbortSignal.timeout(SWEEP_EVERY_MS / 2),
+      });
+      await response.body?.cancel();
+    } catch {
+      // The gateway is on its way back.
+    }
+  }
+
+  /** Where the Docker engine listens; null where there is none, or no image to run in. */
+  get #dockerHost(): string | null {
+    const { machine } = this.#options;
+    if (machine?.engine.ready !== true || !machine.runtimeImages.ready) return null;
+    return dockerHost(machine.engine.value.endpoint);
+  }
+
   get #scratch(): string {
     return join(this.#places.state, "tmp");
   }
 }
+
+const servicesFor = (engine: string | null): readonly ServiceName[] =>
+  engine === null
+    ? ["sandbox-worker", "gateway"]
+    : ["sandbox-worker", "container-executor", "gateway"];
 
 function messageOf(reason: unknown): string {
   return reason instanceof Error ? reason.message : String(reason);

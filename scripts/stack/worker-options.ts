@@ -16,7 +16,10 @@ export interface WorkerOptions {
 
 type Table = Readonly<Record<string, unknown>>;
 
-/** What only a deployment heeds; the local stack has nothing that these could change. */
+/**
+ * What only a deployment heeds; the local stack has nothing that these could change. In place of a
+ * cron trigger it asks for the sweep itself.
+ */
 const ONLY_DEPLOYED = new Set([
   "$schema",
   "account_id",
@@ -29,6 +32,7 @@ const ONLY_DEPLOYED = new Set([
   "preview_urls",
   "routes",
   "send_metrics",
+  "triggers",
   "upload_source_maps",
   "workers_dev",
 ]);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { isAlive } from "../../scripts/process-identity.mjs";
 import { readProcesses } from "../../scripts/stack/processes.ts";
-import { proveIsolateLane } from "../../scripts/stack/prove.ts";
+import { proveLane } from "../../scripts/stack/prove.ts";
 import { readStackFile } from "../../scripts/stack/stack-file.ts";
 import { type Stack, startStack } from "../../scripts/stack/stack.ts";
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => stack.stop());
 
-const run = () => proveIsolateLane(stack.gateway, stack.key);
+const run = () => proveLane("isolate", stack.gateway, stack.key);
 const recorded = (name: string) =>
   readProcesses(join(stack.folder, "processes.json")).find((record) => record.name === name)!;
 

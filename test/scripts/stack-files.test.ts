@@ -18,7 +18,7 @@ const stack: StackFile = {
   tenant: "demo",
   key: "bh_demo_k_m",
   adminToken: "t",
-  lanes: laneStates(true, null),
+  lanes: laneStates({ isolate: true, container: true }, null),
   pids: { gateway: 1, "sandbox-worker": 2, "container-executor": null, dockerd: null },
 };
 
@@ -44,7 +44,7 @@ describe("stack.json", () => {
 
 describe("laneStates()", () => {
   it("says why a lane is not ready", () => {
-    const lanes = laneStates(false, null);
+    const lanes = laneStates({ isolate: false, container: false }, null);
     expect(Object.values(lanes).every(({ ready, reason }) => !ready && reason !== "")).toBe(true);
   });
 
@@ -55,10 +55,12 @@ describe("laneStates()", () => {
       chromium: missing,
       engine: missing,
       baseImage: missing,
+      runtimeImages: missing,
       cacheHome: "",
     };
-    expect(laneStates(true, machine).container.reason).toContain("install it");
-    expect(laneStates(true, machine).browser.reason).toContain("install it");
+    const lanes = laneStates({ isolate: true, container: false }, machine);
+    expect(lanes.container.reason).toContain("install it");
+    expect(lanes.browser.reason).toContain("install it");
   });
 });
 

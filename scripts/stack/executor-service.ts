@@ -4,7 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { ServiceSpec } from "./supervised.ts";
 
-export interface SandboxService {
+export interface ExecutorService {
+  /** As its folder, whose `main.ts` starts it. */
+  readonly name: "sandbox-worker" | "container-executor";
   readonly root: string;
   readonly port: number;
   readonly log: string;
@@ -23,14 +25,14 @@ const DRAIN_MS = 35_000;
 /** What a service of its own gets of the supervisor's environment: nothing that is a secret. */
 const INHERITED = ["PATH", "HOME", "LANG", "TZ"];
 
-/** The sandbox-worker, started as in production: by its entry and its environment alone. */
-export function sandboxService(service: SandboxService): ServiceSpec {
+/** An executor, started as in production: by its entry and its environment alone. */
+export function executorService(service: ExecutorService): ServiceSpec {
   return {
-    name: "sandbox-worker",
+    name: service.name,
     log: service.log,
     drainMs: DRAIN_MS,
     launch: (log) =>
-      spawn(process.execPath, [join(service.root, "sandbox-worker/main.ts")], {
+      spawn(process.execPath, [join(service.root, service.name, "main.ts")], {
         cwd: service.root,
         // In a session of its own: a terminal's Ctrl-C is for the supervisor, which drains first.
         detached: true,
