@@ -14,6 +14,7 @@ export default defineConfig({
                 KEY_SIGNING_SECRET: `b:${"k".repeat(32)},a:${"o".repeat(32)}`,
                 EXECUTOR_SECRET: `a:${"e".repeat(32)}`,
                 ADMIN_TOKEN: "t".repeat(32),
+                WEBHOOK_SECRET: `a:${"w".repeat(32)}`,
                 SANDBOX_URLS: "http://sandbox.test",
                 LOG_REQUESTS: "off",
               },

@@ -24,7 +24,8 @@ import type { TenantPolicy } from "../protocol/tenant.ts";
  */
 
 /** Lanes that have a queue. */
-export type QueuedLane = Lane;
+export const QUEUED_LANES = ["container", "isolate"] as const satisfies readonly Lane[];
+export type QueuedLane = (typeof QUEUED_LANES)[number];
 
 /** A file as submitted: bytes, or what an earlier job of the same tenant left. */
 export type SpecFile =
@@ -282,7 +283,7 @@ export interface JobCalls {
   /** Resolves once the Job has committed the run; another call with the epoch changes nothing. */
   start(start: JobStart): void | Promise<void>;
   /** Ends the run under way; the end comes as a settlement. */
-  cancel(reason: string): void | Promise<void>;
+  cancel(reason: string): CancelAnswer | Promise<CancelAnswer>;
   /** Resolves once `done` is committed. */
   endInQueue(end: QueueEnd): void | Promise<void>;
   /** Deletes all that the Job keeps, in R2, too. */

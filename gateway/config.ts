@@ -94,6 +94,17 @@ export interface Config {
   readonly keySigningSecrets: readonly NamedSecret[];
   readonly executorSecrets: readonly NamedSecret[];
   readonly adminToken: string;
+  /** Of one job's event log; what is over is dropped, oldest first. */
+  readonly jobEventsMaxBytes: number;
+  readonly webhooks: {
+    /** All sign; none where callbacks are not configured. */
+    readonly secrets: readonly NamedSecret[];
+    readonly timeoutMs: number;
+    /** `host` or `host:port` that may be private: for development and tests. */
+    readonly allowPrivateHosts: readonly string[];
+  };
+  /** By which webhooks leave; undefined where they leave directly. */
+  readonly egressProxyUrl: string | undefined;
 }
 
 /**
@@ -183,6 +194,13 @@ export function readConfig(variables: object): Config {
     keySigningSecrets: v.KEY_SIGNING_SECRET,
     executorSecrets: v.EXECUTOR_SECRET,
     adminToken: v.ADMIN_TOKEN,
+    jobEventsMaxBytes: v.JOB_EVENTS_MAX_BYTES,
+    webhooks: {
+      secrets: v.WEBHOOK_SECRET === "" ? [] : v.WEBHOOK_SECRET,
+      timeoutMs: v.WEBHOOK_TIMEOUT_MS,
+      allowPrivateHosts: v.WEBHOOK_ALLOW_PRIVATE_HOSTS,
+    },
+    egressProxyUrl: v.EGRESS_PROXY_URL === "" ? undefined : v.EGRESS_PROXY_URL.replace(/\/+$/, ""),
   };
 }
 

@@ -1,12 +1,18 @@
 declare namespace Cloudflare {
   interface GlobalProps {
     mainModule: typeof import("./index.ts");
-    durableNamespaces: "Tenant" | "Control";
+    durableNamespaces: "Tenant" | "Control" | "Job";
   }
 
   /** Bindings by their type. Variables and secrets are read by `readConfig` alone. */
   interface Env {
     readonly TENANT: DurableObjectNamespace<import("../durable-objects/tenant/tenant.ts").Tenant>;
+    readonly JOB: DurableObjectNamespace<import("../durable-objects/job/job.ts").Job>;
+    readonly ARTIFACTS: R2Bucket;
+    readonly LANE: DurableObjectNamespace<import("../durable-objects/lane/lane.ts").Lane>;
+    readonly JOB: DurableObjectNamespace<
+      import("../durable-objects/job-contract.ts").JobCalls & Rpc.DurableObjectBranded
+    >;
     readonly CONTROL: DurableObjectNamespace<import("../durable-objects/control/control.ts").Control>;
   }
 }

@@ -16,6 +16,7 @@ import { BOOT_HEADER, SIGNATURE_HEADER } from "../../protocol/signature.ts";
 import type { Config } from "../config.ts";
 import { avoid, type Executor, ExecutorPool } from "./executor-pool.ts";
 import { ExecutorSigner } from "./executor-signer.ts";
+import { RETRY_AFTER_MS, retryAfterOf } from "./retry-after.ts";
 import { readRunLines, readWholeRun } from "./run-lines.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -48,9 +49,6 @@ export interface StartedRun {
 /** Longest wait for an executor's runtimes, and how long they are believed. */
 const RUNTIMES_TIMEOUT_MS = 2_000;
 const RUNTIMES_KEPT_MS = 10_000;
-
-/** How soon to come back where an executor does not say. */
-const RETRY_AFTER_MS = 1_000;
 
 /** What became of one attempt at one executor. `lost`: the connection, before its answer began. */
 type Attempt =
@@ -239,9 +237,4 @@ function failureOf(attempt: Attempt | undefined): Parameters<typeof fail>[0] {
 function reasonOf(attempt: Attempt | undefined): string {
   if (attempt?.kind === "lost") return "none answers";
   return attempt?.kind === "unusable" ? attempt.reason : "none is ready";
-}
-
-function retryAfterOf(response: Response): number {
-  const seconds = response.headers.get("Retry-After") ?? "";
-  return /^[0-9]{1,5}$/.test(seconds) ? Math.max(Number(seconds) * 1_000, 1) : RETRY_AFTER_MS;
 }

@@ -1,0 +1,193 @@
+import type { StreamCut } from "../../gateway/lanes/container.ts";
+import type { IsolateJobs } from "../../gateway/lanes/isolate-jobs.ts";
+import type { JobEventBody } from "../../protocol/job.ts";
+import type { RunLine } from "../../protocol/sandbox-api.ts";
+import { EventBatches } from "./event-batches.ts";
+import { cancelledEnd, isolateEnd, isolateOverAt, lostEnd, unlinkableEnd } from "./job-result.ts";
+import { type Attempt, type Loss, type PhaseOf } from "./job-state.ts";
+import type { Change, JobStore } from "./job-store.ts";
+import {
+  currentPhase,
+  endRun,
+  endUntaken,
+  factsOf,
+  type SpecReader,
+  type StepOutcome,
+} from "./run-parts.ts";
+
+type Told = Exclude<JobEventBody, { type: "done" }>;
+
+/** How soon an executor that nobody reaches is worth another grant; milliseconds. */
+const UNREACHED_RETRY_MS = 1_000;
+
+/**
+ * Drives one job's runs at sandbox-workers.
+ *
+ * Such a run lives and dies with the connection that started it, so a Job that is made anew can
+ * only wait until it is over for sure, and call it lost.
+ */
+export class IsolateRun {
+  readonly #store: JobStore;
+  readonly #lane: IsolateJobs;
+  readonly #readSpec: SpecReader;
+  readonly #onStarted: (runId: string) => Change;
+  readonly #batches: EventBatches<Told>;
+  #connection: { readonly epoch: number; readonly stop: AbortController } | undefined;
+
+  constructor(parts: {
+    readonly store: JobStore;
+    readonly lane: IsolateJobs;
+    readonly readSpec: SpecReader;
+    /** What else to commit with a run's `started`. */
+    readonly onStarted: (runId: string) => Change;
+  }) {
+    this.#store = parts.store;
+    this.#lane = parts.lane;
+    this.#readSpec = parts.readSpec;
+    this.#onStarted = parts.onStarted;
+    this.#batches = new EventBatches({
+      commit: (events) => this.#commit(events),
+      synced: () => this.#store.synced(),
+      onFailure: () => this.detach(),
+    });
+  }
+
+  /** Sends the run and reads it to its end. */
+  async start({ attempt, stop }: PhaseOf<"starting">): Promise<StepOutcome> {
+    const facts = await factsOf(this.#store, attempt, this.#readSpec);
+    if (stop?.kind === "cancel") {
+      // Its connection, if there was one, is gone, and the run with it.
+      const known = { certainty: "certain", started: true } as const;
+      await endRun(this.#store, attempt, cancelledEnd(facts, stop.reason, known));
+      return "moved";
+    }
+    const spec = await this.#readSpec();
+    if (spec?.work.lane !== "isolate") {
+      const reason = "Cannot start the run: its order is gone";
+      await endRun(this.#store, attempt, lostEnd(facts, { kind: "unusable", reason }, false));
+      return "moved";
+    }
+    const { order, work } = spec.work;
+    const { runId, executor, epoch } = attempt;
+    const connection = { epoch, stop: new AbortController() };
+    this.#connection = connection;
+    try {
+      const started = await this.#lane.start(
+        { url: executor.url, runId },
+        { ...order, runId, stream: true },
+        work,
+        connection.stop.signal,
+      );
+      if (currentPhase(this.#store, "starting", epoch) === undefined) return "moved";
+      switch (started.kind) {
+        case "taken":
+          return await this.#read(attempt, started.lines);
+        case "taken_before":
+          this.#run(attempt);
+          return "moved";
+        case "busy":
+          endUntaken(this.#store, attempt, started.retryAfterMs);
+          return "moved";
+        case "unreachable":
+          endUntaken(this.#store, attempt, UNREACHED_RETRY_MS);
+          return "moved";
+        case "unusable":
+          await endRun(this.#store, attempt, lostEnd(facts, started, false));
+          return "moved";
+      }
+    } finally {
+      this.#connection = undefined;
+    }
+  }
+
+  /** Waits until a run whose connection is gone is over for sure. */
+  async watch({ attempt, stop }: PhaseOf<"running">): Promise<StepOutcome> {
+    const facts = await factsOf(this.#store, attempt, this.#readSpec);
+    if (stop?.kind === "cancel") {
+      const known = { certainty: "certain", started: true } as const;
+      await endRun(this.#store, attempt, cancelledEnd(facts, stop.reason, known));
+      return "moved";
+    }
+    const spec = await this.#readSpec();
+    const wallMs = spec?.work.lane === "isolate" ? spec.work.order.caps.wallMs : 0;
+    if (Date.now() < isolateOverAt(attempt, wallMs)) return "again";
+    await endRun(this.#store, attempt, lostEnd(facts, { kind: "unreachable" }));
+    return "moved";
+  }
+
+  /** Ends the run under way by letting go of its connection. */
+  detach(): void {
+    this.#connection?.stop.abort();
+  }
+
+  #run(attempt: Attempt): PhaseOf<"running"> {
+    const current = currentPhase(this.#store, "running", attempt.epoch);
+    if (current !== undefined) return current;
+    const stop = currentPhase(this.#store, "starting", attempt.epoch)?.stop ?? null;
+    const renewedAt = Date.now();
+    const phase = { kind: "running", attempt, lastSeq: 0, renewedAt, stop, unkept: [] } as const;
+    this.#store.commit({ record: { phase } });
+    return phase;
+  }
+
+  async #read(attempt: Attempt, lines: AsyncGenerator<RunLine, StreamCut>): Promise<StepOutcome> {
+    try {
+      for (;;) {
+        const { done, value } = await lines.next();
+        if (done) {
+          this.#batches.flush();
+          await this.#lose(attempt, value);
+          return "moved";
+        }
+        if ("event" in value) await this.#tell(attempt, value);
+        else {
+          this.#batches.flush();
+          const facts = await factsOf(this.#store, attempt, this.#readSpec);
+          const ended =
+            "end" in value ? isolateEnd(facts, value.end) : unlinkableEnd(facts, value.unlinkable);
+          await endRun(this.#store, attempt, ended);
+          return "moved";
+        }
+      }
+    } finally {
+      await lines.return({ kind: "cut" });
+    }
+  }
+
+  async #tell(
+    { runId, epoch, executor }: Attempt,
+    { event }: Extract<RunLine, { event: unknown }>,
+  ): Promise<void> {
+    if (event.type === "console") {
+      await this.#batches.add({ type: "console", ...event.line }, event.line.text.length + 128);
+    } else {
+      await this.#batches.add({ type: "started", runId, epoch, executor: executor.name }, 256);
+    }
+  }
+
+  #commit(events: readonly Told[]): void {
+    const phase = this.#store.record?.phase;
+    if (phase?.kind !== "starting" && phase?.kind !== "running") return;
+    const { attempt, stop } = phase;
+    const isStart = events.some(({ type }) => type === "started");
+    const more = isStart ? this.#onStarted(attempt.runId) : {};
+    const renewedAt = Date.now();
+    const running = { kind: "running", attempt, lastSeq: 0, renewedAt, stop, unkept: [] } as const;
+    this.#store.commit({ ...more, record: { ...more.record, phase: running }, events });
+  }
+
+  /** The connection ended without the run's end: it was let go, or the executor vanished. */
+  async #lose(attempt: Attempt, cut: StreamCut): Promise<void> {
+    const { stop } = this.#run(attempt);
+    const facts = await factsOf(this.#store, attempt, this.#readSpec);
+    if (stop?.kind === "cancel") {
+      const known = { certainty: "certain", started: true } as const;
+      await endRun(this.#store, attempt, cancelledEnd(facts, stop.reason, known));
+      return;
+    }
+    // A connection that was cut may leave the run alive for as long as its time lasts.
+    if (cut.kind === "cut" || cut.kind === "unreachable" || cut.kind === "unknown") return;
+    const loss: Loss = cut.kind === "silent" ? { kind: "unreachable" } : cut;
+    await endRun(this.#store, attempt, lostEnd(facts, loss));
+  }
+}
