@@ -1,7 +1,7 @@
 declare namespace Cloudflare {
   interface GlobalProps {
     mainModule: typeof import("./index.ts");
-    durableNamespaces: "Tenant" | "Control" | "Job";
+    durableNamespaces: "Tenant" | "Control" | "Job" | "Lane";
   }
 
   /** Bindings by their type. Variables and secrets are read by `readConfig` alone. */
@@ -10,9 +10,6 @@ declare namespace Cloudflare {
     readonly JOB: DurableObjectNamespace<import("../durable-objects/job/job.ts").Job>;
     readonly ARTIFACTS: R2Bucket;
     readonly LANE: DurableObjectNamespace<import("../durable-objects/lane/lane.ts").Lane>;
-    readonly JOB: DurableObjectNamespace<
-      import("../durable-objects/job-contract.ts").JobCalls & Rpc.DurableObjectBranded
-    >;
     readonly CONTROL: DurableObjectNamespace<import("../durable-objects/control/control.ts").Control>;
   }
 }

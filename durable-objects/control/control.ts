@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 
+import { QUEUED_LANES } from "../job-contract.ts";
 import { type Change, ControlRows, type TenantPage } from "./control-rows.ts";
 
 /** The one Control object's name. */
@@ -25,6 +26,17 @@ export class Control extends DurableObject<Env> {
     const at = new Date().toISOString();
     if (change.action === "key.create") this.#rows.register(change.tenant, at);
     this.#rows.log(change, at);
+  }
+
+  /**
+   * Sets going whatever stands still: alarms give up after six failures, and objects cannot be
+   * listed, so the lanes are asked, and they ask the tenants that may have work. How many were asked.
+   */
+  async sweep(): Promise<number> {
+    const asked = await Promise.all(
+      QUEUED_LANES.map((lane) => this.env.LANE.getByName(lane).sweep()),
+    );
+    return asked.reduce((sum, tenants) => sum + tenants, 0);
   }
 
   /** Tenants in the order of their ids, after `cursor`. */

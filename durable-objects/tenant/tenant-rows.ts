@@ -6,6 +6,7 @@ import {
 } from "../../protocol/tenant.ts";
 import type { Usage } from "../../protocol/tenant.ts";
 import { migrate, type Migration } from "../migrations.ts";
+import { QUEUE_MIGRATION } from "../queue/job-rows.ts";
 
 /** The Tenant object's schema, by steps. */
 const TENANT_MIGRATIONS: readonly Migration[] = [
@@ -32,6 +33,7 @@ const TENANT_MIGRATIONS: readonly Migration[] = [
       PRIMARY KEY (day, lane)
     ) WITHOUT ROWID`);
   },
+  QUEUE_MIGRATION,
 ];
 
 /** How long metered use is kept. */

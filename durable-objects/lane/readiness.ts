@@ -1,0 +1,52 @@
+import { ContainerReadiness } from "../../protocol/container-api.ts";
+import type { ExecutorAddress } from "../job-contract.ts";
+
+/** Executors measure slowly, and are asked no oftener than this. */
+export const ASK_AGAIN_MS = 10_000;
+
+const ANSWER_TIMEOUT_MS = 5_000;
+
+/** What an executor says of how much it can take. */
+export interface Recommendation {
+  readonly recommendedConcurrency: number;
+  readonly canIncreaseConcurrency: boolean;
+}
+
+/** The executors' own view of their load, as last heard. In memory, and only ever advice. */
+export class Readiness {
+  readonly #executors: readonly ExecutorAddress[];
+  readonly #heard = new Map<string, Recommendation>();
+  #askedAt = -Infinity;
+
+  constructor(executors: readonly ExecutorAddress[]) {
+    this.#executors = executors;
+  }
+
+  of(name: string): Recommendation | undefined {
+    return this.#heard.get(name);
+  }
+
+  /** Asks every executor, unless it was asked lately. What does not answer has no view. */
+  async refresh(now: number): Promise<void> {
+    if (now - this.#askedAt < ASK_AGAIN_MS) return;
+    this.#askedAt = now;
+    await Promise.all(
+      this.#executors.map(async (executor) => {
+        const heard = await ask(executor);
+        if (heard === undefined) this.#heard.delete(executor.name);
+        else this.#heard.set(executor.name, heard);
+      }),
+    );
+  }
+}
+
+/** Readiness is no secret, so it is asked for unsigned. */
+async function ask({ url }: ExecutorAddress): Promise<Recommendation | undefined> {
+  try {
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const response = await fetch(`${url}/readyz`, { signal });
+    return ContainerReadiness.safeParse(await response.json()).data;
+  } catch {
+    return undefined;
+  }
+}

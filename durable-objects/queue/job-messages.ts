@@ -1,0 +1,71 @@
+import { Deliveries } from "../deliveries.ts";
+import { jobObjectName, type JobCalls } from "../job-contract.ts";
+import type { JobQueue, OwedMessage } from "./job-queue.ts";
+import { identityOf, isOver, isRunning, type JobRecord } from "./job-record.ts";
+import type { JobRows } from "./job-rows.ts";
+
+/** Brings to Job objects what the queue owes them, each as often as it takes. */
+export class JobMessages {
+  readonly #queue: JobQueue;
+  readonly #rows: JobRows;
+  readonly #tenant: string;
+  readonly #jobs: Env["JOB"];
+  readonly #deliveries = new Deliveries();
+
+  constructor(queue: JobQueue, rows: JobRows, tenant: string, jobs: Env["JOB"]) {
+    this.#queue = queue;
+    this.#rows = rows;
+    this.#tenant = tenant;
+    this.#jobs = jobs;
+  }
+
+  /** Sends all that may be sent now. Each resolves whether its message arrived. */
+  sendDue(now: number): readonly Promise<boolean>[] {
+    return [...this.#queue.owed()]
+      .filter(([jobId]) => this.#deliveries.isReady(jobId, now))
+      .map(([jobId, message]) => this.#send(jobId, message));
+  }
+
+  /** When to look again; Infinity where nothing is owed. */
+  nextDue(now: number): number {
+    let due = Infinity;
+    for (const jobId of this.#queue.owed().keys()) {
+      due = Math.min(due, this.#deliveries.dueAt(jobId, now));
+    }
+    return due;
+  }
+
+  async #send(jobId: string, message: OwedMessage): Promise<boolean> {
+    const job = this.#queue.get(jobId);
+    if (job === undefined) return false;
+    const answer = await this.#deliveries.send(jobId, async () => {
+      await this.#tell(this.#jobs.getByName(jobObjectName(this.#tenant, jobId)), job, message);
+      return true;
+    });
+    if (answer === undefined) return false;
+    this.#queue.told(jobId, message, job.epoch, Date.now());
+    return true;
+  }
+
+  async #tell(
+    stub: { readonly [Call in keyof JobCalls]: (...args: Parameters<JobCalls[Call]>) => unknown },
+    job: JobRecord,
+    message: OwedMessage,
+  ): Promise<void> {
+    const identity = identityOf(job, this.#tenant);
+    if (isRunning(job) && message === "cancel") {
+      await stub.cancel(job.phase.cancelReason ?? "cancelled");
+      return;
+    }
+    const spec = this.#rows.spec(job.seq);
+    if (spec === undefined) return;
+    if (isRunning(job)) {
+      const { grant } = job.phase;
+      const queueMs = Date.now() - job.facts.createdAt;
+      await stub.start({ identity, grant, spec, queueMs });
+    } else if (isOver(job) && job.phase.state !== "done") {
+      const { state, endedAt, reason } = job.phase;
+      await stub.endInQueue({ identity, spec, state, reason: reason ?? state, at: endedAt });
+    }
+  }
+}
