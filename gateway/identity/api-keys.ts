@@ -1,5 +1,4 @@
 import { base32, type NamedSecret, parseApiKey, signedPart } from "../../protocol/api-key.ts";
-import { ExpiringMap } from "./expiring-map.ts";
 
 /** A key whose mac was right. Whether it may still be used is its tenant's to say. */
 export interface VerifiedKey {
@@ -8,18 +7,12 @@ export interface VerifiedKey {
 }
 
 const MAC_BYTES = 16;
-
-/** Keys whose mac is not computed again; each takes some 300 bytes. */
-const KEYS_REMEMBERED = 10_000;
-
 const encoder = new TextEncoder();
 
 /** Makes and checks API keys with the signing secrets, each imported once. */
 export class KeyRing {
   readonly #secrets: readonly NamedSecret[];
   readonly #imported = new Map<string, CryptoKey>();
-  /** By a key's whole text, so that a near miss is checked like any other text. */
-  readonly #verified = new ExpiringMap<VerifiedKey>(KEYS_REMEMBERED);
 
   /** The first of `secrets` signs, all verify. */
   constructor(secrets: readonly NamedSecret[]) {
@@ -36,20 +29,8 @@ export class KeyRing {
     return { keyId, key: `${signedPart(tenant, keyId)}_${mac}` };
   }
 
-  /**
-   * Whose key `text` is, or undefined where it is no key or its mac is not ours.
-   *
-   * What was ours once stays so while the secrets are the same, so that is remembered.
-   */
+  /** Whose key `text` is, or undefined where it is no key or its mac is not ours. */
   async verify(text: string): Promise<VerifiedKey | undefined> {
-    const known = this.#verified.get(text, 0);
-    if (known !== undefined) return known;
-    const verified = await this.#check(text);
-    if (verified !== undefined) this.#verified.set(text, verified, Infinity);
-    return verified;
-  }
-
-  async #check(text: string): Promise<VerifiedKey | undefined> {
     const parsed = parseApiKey(text);
     if (parsed === undefined) return undefined;
     const { tenant, keyId, mac } = parsed;

@@ -1,6 +1,5 @@
 import { ExecutorResult, RunLine } from "../../protocol/sandbox-api.ts";
 import { isJson } from "../request/json-text.ts";
-import { isPlainResult } from "./plain-result.ts";
 import { readTextLines } from "./text-lines.ts";
 
 /**
@@ -33,7 +32,7 @@ function readRunLine(text: string): RunLine {
 }
 
 function readEnd(json: unknown): RunLine | undefined {
-  const data = isPlainResult(json) ? json : ExecutorResult.safeParse(json).data;
+  const { data } = ExecutorResult.safeParse(json);
   if (data === undefined) return undefined;
   const { valueJson } = data;
   return isValueText(valueJson) ? { end: data } : undefined;
