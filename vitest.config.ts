@@ -25,7 +25,30 @@ export default defineConfig({
           name: "workers",
           globalSetup: ["test/support/real-sandbox.ts"],
           include: ["test/{gateway,durable-objects,protocol}/**/*.test.ts"],
+          exclude: ["test/durable-objects/{queue,lane}/**"],
         },
+      },
+      {
+        // The queue's objects with Jobs that only note what they are told.
+        plugins: [
+          cloudflareTest({
+            main: "./test/durable-objects/queue/worker.ts",
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                KEY_SIGNING_SECRET: `a:${"k".repeat(32)}`,
+                EXECUTOR_SECRET: `a:${"e".repeat(32)}`,
+                ADMIN_TOKEN: "t".repeat(32),
+                SANDBOX_URLS: "http://sandbox-1.test",
+                MAX_CONCURRENT_ISOLATE_JOBS: "2",
+                CONTAINER_URLS: "http://container-1.test,http://container-2.test",
+                MAX_CONCURRENT_CONTAINERS: "2",
+                QUEUE_MAX_PER_TENANT: "1000",
+              },
+            },
+          }),
+        ],
+        test: { name: "queue", include: ["test/durable-objects/{queue,lane}/**/*.test.ts"] },
       },
       {
         test: {

@@ -2,8 +2,8 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 
-import type { Tenant } from "../../../durable-objects/tenant/tenant.ts";
 import { KEYS_MAX } from "../../../durable-objects/tenant/tenant-keys.ts";
+import type { Tenant } from "../../../durable-objects/tenant/tenant.ts";
 import type { AdmissionRequest, Settlement } from "../../../protocol/admission.ts";
 import { base32 } from "../../../protocol/api-key.ts";
 import type { KeyInfo, TenantOverrides } from "../../../protocol/tenant.ts";

@@ -1,0 +1,131 @@
+import { env } from "cloudflare:workers";
+import { expect, vi } from "vitest";
+
+import {
+  type JobStart,
+  type JobSubmission,
+  jobObjectName,
+  type RunSettlement,
+  type SubmitAnswer,
+} from "../../../durable-objects/job-contract.ts";
+import type { Tenant } from "../../../durable-objects/tenant/tenant.ts";
+import { base32 } from "../../../protocol/api-key.ts";
+import { RetryRequest } from "../../../protocol/job.ts";
+import type { JobSummary } from "../../../protocol/job.ts";
+import type { TenantOverrides } from "../../../protocol/tenant.ts";
+import { faults, jobLog } from "./faults.ts";
+
+export const KEY_ID = "aaaaaaaaaaaaaaaaa";
+
+export const newJobId = (): string =>
+  `job_${base32(crypto.getRandomValues(new Uint8Array(17))).slice(0, 26)}`;
+
+export const submission = (changes: Partial<JobSubmission> = {}): JobSubmission => ({
+  jobId: newJobId(),
+  lane: "container",
+  route: { lane: "container", reason: "it is a test" },
+  priority: 5,
+  notBefore: null,
+  expiresAt: null,
+  retry: RetryRequest.parse({}),
+  callback: null,
+  spec: { kind: "inline", text: "{}" },
+  redriveOf: null,
+  idempotency: null,
+  ...changes,
+});
+
+/** Wide enough that nothing but the queue itself holds a test up. */
+const WIDE: TenantOverrides = { rateLimit: { requests: 1_000_000, windowS: 1, burst: 1_000_000 } };
+
+/** A tenant of a test's own, with what a test asks of it. */
+export class TestTenant {
+  readonly name = `t-${crypto.randomUUID().slice(0, 13)}`;
+
+  static async make(overrides: TenantOverrides = {}): Promise<TestTenant> {
+    const tenant = new TestTenant();
+    await tenant.stub.addKey({
+      keyId: KEY_ID,
+      name: "",
+      scopes: ["run", "read"],
+      createdAt: "2026-11-22T00:00:00.000Z",
+      expiresAt: null,
+      revokedAt: null,
+      rate: null,
+    });
+    await tenant.stub.setOverrides({ ...WIDE, ...overrides });
+    return tenant;
+  }
+
+  /** A stub that has thrown goes on throwing, so each call gets its own. */
+  get stub(): DurableObjectStub<Tenant> {
+    return env.TENANT.getByName(this.name);
+  }
+
+  async ask(...jobs: readonly JobSubmission[]): Promise<SubmitAnswer> {
+    const { version } = await this.stub.policy();
+    return (await this.stub.submitJobs({
+      keyId: KEY_ID,
+      policyVersion: version,
+      jobs,
+    })) as SubmitAnswer;
+  }
+
+  /** Submits, and returns the jobs that were accepted: all of them. */
+  async submit(...jobs: readonly JobSubmission[]): Promise<readonly JobSummary[]> {
+    const answer = await this.ask(...jobs);
+    if (answer.kind !== "answered") throw new Error(JSON.stringify(answer));
+    return answer.answers.map((one) => {
+      if (one.kind !== "accepted") throw new Error(JSON.stringify(one));
+      return one.job;
+    });
+  }
+
+  async job(id: string): Promise<JobSummary> {
+    const job = await this.stub.job(id);
+    if (job === null) throw new Error(`no job "${id}"`);
+    return job as JobSummary;
+  }
+
+  /** What the job's last start said, once it has been told. */
+  async started(id: string, times = 1): Promise<JobStart> {
+    await vi.waitFor(() => expect(epochsOf(id)).toHaveLength(times), { timeout: 10_000 });
+    return jobLog.of(id, "start").at(-1)?.argument as JobStart;
+  }
+
+  /** Ends a run as its Job would: with the tenant, then with the lane. */
+  async end(id: string, end: Partial<Extract<RunSettlement["end"], { kind: "ended" }>> = {}) {
+    const { grant } = jobLog.of(id, "start").at(-1)?.argument as JobStart;
+    jobLog.held.delete(jobObjectName(this.name, id));
+    const settlement: RunSettlement = {
+      jobId: id,
+      epoch: grant.epoch,
+      end: {
+        kind: "ended",
+        outcome: "ok",
+        certainty: "certain",
+        cpuMs: 1,
+        wallMs: 2,
+        lost: false,
+        ...end,
+      },
+    };
+    const answer = await this.stub.settleJob(settlement);
+    await env.LANE.getByName(grant.lane).settle({
+      epoch: grant.epoch,
+      costMs: 10,
+      avoidExecutorMs: null,
+    });
+    return { answer, settlement };
+  }
+}
+
+/** The epochs that a job was started with: a start that is told again is the same start. */
+export const epochsOf = (id: string): readonly number[] => [
+  ...new Set(jobLog.of(id, "start").map(({ argument }) => (argument as JobStart).grant.epoch)),
+];
+
+export function clearAll(): void {
+  faults.clear();
+  jobLog.clear();
+}
