@@ -10,9 +10,14 @@ import type { AppEnv } from "./app-env.ts";
 import { logRequest } from "./middleware/log-request.ts";
 import { account } from "./routes/account.ts";
 import { admin } from "./routes/admin.ts";
+import { artifacts } from "./routes/artifacts.ts";
 import { documents } from "./routes/documents.ts";
 import { health } from "./routes/health.ts";
+import { jobEvents } from "./routes/job-events.ts";
+import { jobs } from "./routes/jobs.ts";
+import { queue } from "./routes/queue.ts";
 import { run } from "./routes/run.ts";
+import { tickets } from "./routes/tickets.ts";
 import { type Services, servicesOf } from "./services.ts";
 
 /** The gateway: its middleware in the order a request meets it, its routes, its one error handler. */
@@ -26,6 +31,11 @@ export function createApp(): Hono<AppEnv> {
   app.use(withBodyLimit);
 
   app.route("/", run);
+  app.route("/", jobs);
+  app.route("/", jobEvents);
+  app.route("/", artifacts);
+  app.route("/", queue);
+  app.route("/", tickets);
   app.route("/", account);
   app.route("/", admin);
   app.route("/", health);
@@ -44,7 +54,11 @@ const withServices = createMiddleware<AppEnv>(async (c, next) => {
 
 /** What a page of another origin may read of an answer. */
 const EXPOSED_HEADERS = [
+  "Content-Range",
+  "ETag",
+  "Idempotent-Replayed",
   "Location",
+  "Preference-Applied",
   "RateLimit",
   "RateLimit-Policy",
   "Retry-After",
@@ -54,7 +68,16 @@ const EXPOSED_HEADERS = [
 const corsForListed = cors({
   origin: (origin, c: Context<AppEnv>) =>
     c.get("services").config.corsOrigins.includes(origin) ? origin : null,
-  allowHeaders: ["Authorization", "Content-Type", "X-Api-Key", "X-Request-Id"],
+  allowHeaders: [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "Prefer",
+    "Range",
+    "X-Api-Key",
+    "X-Request-Id",
+  ],
   exposeHeaders: EXPOSED_HEADERS,
   maxAge: 600,
 });

@@ -52,6 +52,8 @@ export type Failure =
     }
   | { readonly code: "policy_unavailable"; readonly retryAfterMs: number }
   | { readonly code: "identity_unavailable"; readonly retryAfterMs: number }
+  /** What keeps jobs, their specs or their files cannot be asked now. */
+  | { readonly code: "jobs_unavailable"; readonly retryAfterMs: number }
   | { readonly code: "executor_timeout"; readonly lane: Lane; readonly limitMs: number }
   | { readonly code: "misconfigured"; readonly detail: string }
   | { readonly code: "internal" };
@@ -289,6 +291,14 @@ export function toProblem(failure: Failure): Problem {
         title: "Identity unavailable",
         status: 503,
         detail: "Cannot check the token now: its issuer's keys cannot be read",
+        code,
+      };
+    case "jobs_unavailable":
+      return {
+        type: problemType(code),
+        title: "Jobs unavailable",
+        status: 503,
+        detail: "Cannot reach what keeps jobs now",
         code,
       };
     case "executor_timeout":

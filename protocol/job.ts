@@ -91,11 +91,27 @@ export const JobSummary = z.strictObject({
 });
 export type JobSummary = z.infer<typeof JobSummary>;
 
-/** `GET /v1/jobs/{id}`. */
+/** How the telling of one event to a job's `callback` stands. */
+export const CallbackDelivery = z.strictObject({
+  event: CallbackEvent,
+  /** As in the delivery's `webhook-id`. */
+  messageId: z.string(),
+  state: z.enum(["pending", "delivered", "failed"]),
+  attempts: z.number(),
+  /** Of the last answer; null where none came. */
+  lastStatus: z.number().nullable(),
+  lastError: z.string().nullable(),
+  lastAt: z.string().nullable(),
+  nextAt: z.string().nullable(),
+});
+export type CallbackDelivery = z.infer<typeof CallbackDelivery>;
+
+/** `GET /v1/jobs/{id}`, and the 202 of every route that makes a job. */
 export const JobView = z.strictObject({
   ...JobSummary.shape,
   result: RunResult.nullable(),
   stats: ContainerStats.nullable(),
+  deliveries: z.array(CallbackDelivery),
 });
 export type JobView = z.infer<typeof JobView>;
 
@@ -147,6 +163,18 @@ const outputOf = <S extends "stdout" | "stderr">(stream: S) =>
     encoding: z.enum(["utf8", "base64"]),
   });
 
+/** `GET /v1/jobs/{id}/artifacts`. */
+export const ArtifactsAnswer = z.strictObject({
+  jobId: z.string(),
+  /** Whether the job is over, so that no more come. */
+  ended: z.boolean(),
+  artifacts: z.array(ContainerArtifact),
+});
+export type ArtifactsAnswer = z.infer<typeof ArtifactsAnswer>;
+
+/** `POST /v1/jobs/batch`. */
+export const BATCH_MAX = 100;
+
 /** One event of a job. Numbered from 1 without gaps; `done` comes once, last; `started` with each run. */
 export const JobEvent = z.discriminatedUnion("type", [
   z.strictObject({ ...numbered, type: z.literal("queued"), position: z.number() }),
@@ -193,6 +221,28 @@ export type JobEventBody = JobEvent extends infer E
     ? Omit<E, "seq" | "at">
     : never
   : never;
+
+/** `GET /v1/jobs/{id}/events` with `Accept: application/json`: those there are, oldest first. */
+export const JobEventPage = z.strictObject({
+  events: z.array(JobEvent),
+  /** For `?after=`. */
+  last: z.number(),
+  /** Nothing comes after `last`. */
+  ended: z.boolean(),
+});
+export type JobEventPage = z.infer<typeof JobEventPage>;
+
+/** One of the answers of `POST /v1/jobs/batch`, in the order of the requests. */
+export const BatchItem = z.union([
+  z.strictObject({ status: z.literal(202), job: JobView, replayed: z.boolean() }),
+  z.strictObject({
+    status: z.number(),
+    problem: z.looseObject({ code: z.string(), detail: z.string() }),
+  }),
+]);
+export type BatchItem = z.infer<typeof BatchItem>;
+export const BatchAnswer = z.strictObject({ results: z.array(BatchItem) });
+export type BatchAnswer = z.infer<typeof BatchAnswer>;
 
 /** `GET /v1/queue`. */
 export const QueueAnswer = z.strictObject({

@@ -53,7 +53,8 @@ export const DryRunAnswer = z.strictObject({
   dryRun: z.literal(true),
   lane: Lane,
   route: Route,
-  isolation: Isolation,
+  /** null on lanes that have only one. */
+  isolation: Isolation.nullable(),
   limits: z.record(z.string(), AppliedLimit),
   permissions: z.strictObject({ net: z.array(z.string()) }),
   admission: z.strictObject({

@@ -42,3 +42,21 @@ export type LimitsAnswer = z.infer<typeof LimitsAnswer>;
 /** Answer of `GET /v1/usage`: days without use are left out. */
 export const UsageAnswer = z.strictObject({ tenant: z.string(), usage: z.array(Usage) });
 export type UsageAnswer = z.infer<typeof UsageAnswer>;
+
+/** Body of `POST /v1/tickets`. */
+export const TicketRequest = z.strictObject({
+  /** The one path that the ticket is to open, without a query. */
+  path: z
+    .string()
+    .max(512)
+    .regex(/^\/v1\/[A-Za-z0-9_/.-]+$/, { error: "must be a path below /v1/, without a query" }),
+});
+export type TicketRequest = z.infer<typeof TicketRequest>;
+
+/** Answer of `POST /v1/tickets`: for `?ticket=`, once. */
+export const TicketAnswer = z.strictObject({
+  ticket: z.string(),
+  path: z.string(),
+  expiresAt: z.string(),
+});
+export type TicketAnswer = z.infer<typeof TicketAnswer>;

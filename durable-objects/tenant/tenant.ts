@@ -48,6 +48,9 @@ const FLUSH_AFTER_MS = 5_000;
 /** A settlement that is repeated within so many others counts once. */
 const SETTLED_REMEMBERED = 4_096;
 
+/** Tickets live for a minute; one that is used twice within so many others works once. */
+const TICKETS_REMEMBERED = 4_096;
+
 /** When to submit again where nobody can know when a job that waits will start. */
 const QUEUE_RETRY_MS = 1_000;
 
@@ -77,6 +80,7 @@ export class Tenant extends DurableObject<Env> implements TenantOfJobs {
   readonly #usage: UsageLedger;
   readonly #leases = new Leases();
   readonly #settled = new RecentIds(SETTLED_REMEMBERED);
+  readonly #tickets = new RecentIds(TICKETS_REMEMBERED);
   #policy: TenantPolicy;
   #tat = UNUSED_TAT;
   /** As set in this life of the object. */
@@ -174,6 +178,11 @@ export class Tenant extends DurableObject<Env> implements TenantOfJobs {
 
   policy(): TenantPolicy {
     return this.#policy;
+  }
+
+  /** Takes in a ticket of the gateway's, or false where it was taken in before. */
+  useTicket(ticketId: string): boolean {
+    return this.#tickets.add(ticketId);
   }
 
   /** Replaces the overrides; none is written as such, so that the version goes on growing. */

@@ -1,7 +1,8 @@
 import { html, raw } from "hono/html";
 import type { HtmlEscapedString } from "hono/utils/html";
 
-import { NAMED_SCHEMAS, type Operation, OPERATIONS } from "./operations.ts";
+import type { Operation } from "./operation.ts";
+import { NAMED_SCHEMAS, OPERATIONS } from "./operations.ts";
 
 type Html = HtmlEscapedString | Promise<HtmlEscapedString>;
 
@@ -65,18 +66,22 @@ export function docsPage(
 }
 
 function section(operation: Operation, origin: string): Html {
-  const { method, path, summary, description, access, query, answer, failures } = operation;
+  const { method, path, summary, description, access, answer, also, failures } = operation;
+  const named = [
+    ...Object.entries(operation.query ?? {}).map(([name, one]) => [`?${name}=`, one] as const),
+    ...Object.entries(operation.headers ?? {}).map(([name, one]) => [`${name}:`, one] as const),
+  ];
   return html`<section>
     <h3><span>${method.toUpperCase()}</span>${path}</h3>
     <p>${summary}. ${description ?? ""} ${ACCESS[access]}</p>
     ${
-      query === undefined
+      named.length === 0
         ? ""
         : html`<table>
-            ${Object.entries(query).map(
+            ${named.map(
               ([name, { means }]) =>
                 html`<tr>
-                  <td><code>?${name}=</code></td>
+                  <td><code>${name}</code></td>
                   <td>${means}</td>
                 </tr>`,
             )}
@@ -87,7 +92,7 @@ function section(operation: Operation, origin: string): Html {
       Answers
       ${answer.status}${Object.entries(answer.content).map(
         ([type, schema]) => html` <code>${type}</code>${schemaLink(schema)}`,
-      )}${failures.length === 0 ? "." : `; or a problem: ${failures.join(", ")}.`}
+      )}${also === undefined ? "" : html`, or ${also.status}: ${also.means}`}${failures.length === 0 ? "." : `; or a problem: ${failures.join(", ")}.`}
     </p>
   </section>`;
 }

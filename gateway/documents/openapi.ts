@@ -2,7 +2,8 @@ import { z } from "zod";
 
 import { type Failure, toProblem } from "../../protocol/failure.ts";
 import { PROBLEM_CONTENT_TYPE } from "../answer/problem-response.ts";
-import { NAMED_SCHEMAS, type Operation, OPERATIONS, ProblemDetails } from "./operations.ts";
+import type { Operation } from "./operation.ts";
+import { NAMED_SCHEMAS, OPERATIONS, ProblemDetails } from "./operations.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -34,7 +35,7 @@ export function openApiDocument(): Json {
 }
 
 function operationObject(operation: Operation): Json {
-  const { summary, description, access, body, answer, failures } = operation;
+  const { summary, description, access, body, answer, also, failures } = operation;
   const content = Object.entries(answer.content).map(
     ([type, schema]) => [type, { schema: answerSchema(schema) }] as const,
   );
@@ -42,7 +43,11 @@ function operationObject(operation: Operation): Json {
     summary,
     ...(description === undefined ? {} : { description }),
     security: access === "open" ? [] : [{ [access]: [] }],
-    parameters: [...pathParameters(operation.path), ...queryParameters(operation)],
+    parameters: [
+      ...pathParameters(operation.path),
+      ...parameters("query", operation.query),
+      ...parameters("header", operation.headers),
+    ],
     ...(body === undefined
       ? {}
       : {
@@ -61,6 +66,14 @@ function operationObject(operation: Operation): Json {
         description: summary,
         ...(content.length === 0 ? {} : { content: Object.fromEntries(content) }),
       },
+      ...(also === undefined
+        ? {}
+        : {
+            [also.status]: {
+              description: also.means,
+              content: { "application/json": { schema: schemaRef(also.schema, "output") } },
+            },
+          }),
       ...problemResponses(failures),
     },
   };
@@ -94,10 +107,10 @@ const pathParameters = (path: string): readonly Json[] =>
     schema: { type: "string" },
   }));
 
-const queryParameters = ({ query }: Operation): readonly Json[] =>
-  Object.entries(query ?? {}).map(([name, { schema, means }]) => ({
+const parameters = (place: "query" | "header", named: Operation["query"]): readonly Json[] =>
+  Object.entries(named ?? {}).map(([name, { schema, means }]) => ({
     name,
-    in: "query",
+    in: place,
     description: means,
     schema: jsonSchema(schema, "input"),
   }));

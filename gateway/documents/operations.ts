@@ -1,31 +1,25 @@
 import { z } from "zod";
 
-import type { Failure } from "../../protocol/failure.ts";
+import { ContainerRuntimes } from "../../protocol/container-api.ts";
+import { JobEvent, JobView } from "../../protocol/job.ts";
 import { BrowserRequest, ContainerRequest, ScriptRequest } from "../../protocol/run-request.ts";
 import { DryRunAnswer, RunEvent, RunResult } from "../../protocol/run-result.ts";
 import { SandboxRuntimes } from "../../protocol/sandbox-api.ts";
-import { LimitsAnswer, UsageAnswer } from "../../protocol/tenant-answers.ts";
+import {
+  LimitsAnswer,
+  TicketAnswer,
+  TicketRequest,
+  UsageAnswer,
+} from "../../protocol/tenant-answers.ts";
 import { KeyInfo, KeyRequest, MintedKey, TenantOverrides } from "../../protocol/tenant.ts";
+import { JOB_OPERATIONS, JOB_SCHEMAS } from "./job-operations.ts";
+import { type Code, KEY_FAILURES, type Operation } from "./operation.ts";
 
-type Code = Failure["code"];
-
-/** One route as it is told to callers. */
-export interface Operation {
-  readonly method: "get" | "post" | "put" | "delete";
-  /** With `{name}` where the path has a parameter. */
-  readonly path: string;
-  readonly summary: string;
-  readonly description?: string;
-  readonly access: "key" | "admin" | "open";
-  readonly query?: Readonly<Record<string, { readonly schema: z.ZodType; readonly means: string }>>;
-  readonly body?: { readonly schema: z.ZodType; readonly example: unknown };
-  /** The answer when it went well, by content type, one schema or several; empty for none. */
-  readonly answer: {
-    readonly status: 200 | 201 | 204;
-    readonly content: Readonly<Record<string, z.ZodType | readonly z.ZodType[]>>;
-  };
-  readonly failures: readonly Code[];
-}
+const RuntimesAnswer = z.object({
+  runtimes: z.array(
+    z.union([SandboxRuntimes.shape.runtimes.element, ContainerRuntimes.shape.runtimes.element]),
+  ),
+});
 
 /** Every request body of `POST /v1/run`. */
 const RunRequest = z.union([ScriptRequest, BrowserRequest, ContainerRequest]);
@@ -67,7 +61,8 @@ export const NAMED_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
   DryRunAnswer,
   LimitsAnswer,
   UsageAnswer,
-  SandboxRuntimes,
+  RuntimesAnswer,
+  ...JOB_SCHEMAS,
   TenantOverrides,
   KeyRequest,
   MintedKey,
@@ -78,7 +73,6 @@ export const NAMED_SCHEMAS: Readonly<Record<string, z.ZodType>> = {
 const text = z.string();
 const json = (schema: z.ZodType) => ({ "application/json": schema });
 
-const KEY_FAILURES: readonly Code[] = ["unauthenticated", "forbidden", "policy_unavailable"];
 const ADMIN_FAILURES: readonly Code[] = ["malformed_request", "unauthenticated"];
 
 /** Every route there is. A test holds this list against the app's own. */
@@ -88,7 +82,13 @@ export const OPERATIONS: readonly Operation[] = [
     path: "/v1/run",
     summary: "Run code and wait for its result",
     description:
-      "The code's own failure is a 200 with an outcome. With `Accept: text/event-stream` or `application/x-ndjson` the run's events come as they happen, numbered from 1; `done` is the last and carries the result.",
+      "The code's own failure is a 200 with an outcome. With `Accept: text/event-stream` or `application/x-ndjson` the run's events come as they happen, numbered from 1; `done` is the last and carries the result. On the container lane, and with an `Idempotency-Key`, it is a job that is waited for. A client that leaves ends its run, unless it sent an `Idempotency-Key`.",
+    headers: {
+      "Idempotency-Key": {
+        schema: text,
+        means: "a request that is sent again with the same key is not run again",
+      },
+    },
     access: "key",
     query: {
       dry_run: {
@@ -109,8 +109,13 @@ export const OPERATIONS: readonly Operation[] = [
       content: {
         "application/json": [RunResult, DryRunAnswer],
         "text/event-stream": text,
-        "application/x-ndjson": RunEvent,
+        "application/x-ndjson": [RunEvent, JobEvent],
       },
+    },
+    also: {
+      status: 202,
+      means: "The job goes on, and may be followed at `Location`",
+      schema: JobView,
     },
     failures: [
       "malformed_request",
@@ -121,12 +126,32 @@ export const OPERATIONS: readonly Operation[] = [
       "rate_limited",
       "concurrency_limited",
       "quota_exceeded",
+      "queue_full",
+      "idempotency_in_flight",
+      "idempotency_conflict",
+      "gone",
+      "jobs_unavailable",
       "lane_unavailable",
       "lane_full",
       "draining",
       "executor_unavailable",
       "executor_timeout",
     ],
+  },
+  ...JOB_OPERATIONS,
+  {
+    method: "post",
+    path: "/v1/tickets",
+    summary: "A ticket for what cannot send a header",
+    description:
+      "A page's EventSource or WebSocket puts it into its address as `?ticket=`. It opens one path, once, for a minute.",
+    access: "key",
+    body: {
+      schema: TicketRequest,
+      example: { path: "/v1/jobs/job_aaaaaaaaaaaaaaaaaaaaaaaaaa/events" },
+    },
+    answer: { status: 201, content: json(TicketAnswer) },
+    failures: ["malformed_request", ...KEY_FAILURES, "unsupported_media_type"],
   },
   {
     method: "get",
@@ -155,7 +180,7 @@ export const OPERATIONS: readonly Operation[] = [
     path: "/v1/runtimes",
     summary: "Languages and their versions",
     access: "key",
-    answer: { status: 200, content: json(SandboxRuntimes) },
+    answer: { status: 200, content: json(RuntimesAnswer) },
     failures: [...KEY_FAILURES, "executor_unavailable"],
   },
   {

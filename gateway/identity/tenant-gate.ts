@@ -107,6 +107,14 @@ export class TenantGate {
     return called.value;
   }
 
+  /** Takes in a ticket; fails where it was used before. */
+  async useTicket(tenant: string, ticketId: string): Promise<Result<null>> {
+    const called = await this.#call<boolean>(tenant, (stub) => stub.useTicket(ticketId));
+    if (called.kind !== "answered") return fail(UNAVAILABLE);
+    if (called.value) return ok(null);
+    return fail({ code: "unauthenticated", reason: "the ticket was used before" });
+  }
+
   /** The tenant as it stands, with its use since `day`. */
   async overview(
     tenant: string,

@@ -27,13 +27,21 @@ export const authorize = (scope: Scope) =>
     await next();
   });
 
+/** As `authorize`, where the route asks the Tenant anyway, and that checks a key's scopes with it. */
+export const scoped = (scope: Scope) =>
+  createMiddleware<AppEnv>(async (c, next) => {
+    requireScope(c.get("principal"), scope);
+    await next();
+  });
+
 /** @throws {FailureError} Where a token lacks the scope. A key's scopes its tenant checks. */
 export function requireScope(principal: Principal, scope: Scope): void {
   const failure = principal.scopes === null ? undefined : scopeFailure(principal.scopes, scope);
   if (failure !== undefined) throw new FailureError(failure);
 }
 
-async function principalOf(
+/** @throws {FailureError} Where a request has no credential, or none of ours. */
+export async function principalOf(
   request: Request,
   { keys, tokens }: AppEnv["Variables"]["services"],
 ): Promise<Principal> {
@@ -51,7 +59,8 @@ async function principalOf(
   return verified.value;
 }
 
-function credentialOf(request: Request): string | undefined {
+/** A request's key or token, undefined where it has none. */
+export function credentialOf(request: Request): string | undefined {
   return bearerOf(request) ?? request.headers.get("x-api-key")?.trim();
 }
 

@@ -50,7 +50,7 @@ export interface JobNamespaces {
 }
 
 /** When to come back while an object cannot be asked. */
-const UNAVAILABLE: Failure = { code: "policy_unavailable", retryAfterMs: 1_000 };
+const UNAVAILABLE: Failure = { code: "jobs_unavailable", retryAfterMs: 1_000 };
 
 const NO_JOB: Failure = { code: "not_found", what: "this job" };
 

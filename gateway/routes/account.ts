@@ -2,9 +2,9 @@ import { Hono } from "hono";
 
 import { dayOf } from "../../durable-objects/tenant/quota.ts";
 import { FailureError } from "../../protocol/failure.ts";
-import type { Result } from "../../protocol/result.ts";
 import type { UsageAnswer } from "../../protocol/tenant-answers.ts";
 import { limitsAnswer } from "../answer/limits-answer.ts";
+import { unwrap } from "../answer/unwrap.ts";
 import type { AppEnv } from "../app-env.ts";
 import { authenticate, authorize } from "../middleware/authenticate.ts";
 
@@ -38,11 +38,16 @@ account.get("/v1/usage", authenticate, authorize("read"), async (c) => {
   return c.json(answer);
 });
 
-account.get("/v1/runtimes", authenticate, authorize("read"), async (c) =>
-  c.json(unwrap(await c.get("services").isolates.runtimes())),
-);
-
-function unwrap<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new FailureError(result.failure);
-}
+account.get("/v1/runtimes", authenticate, authorize("read"), async (c) => {
+  const { isolates, containers } = c.get("services");
+  const [scripts, images] = await Promise.all([
+    isolates.runtimes(),
+    containers.runtimes(Date.now()),
+  ]);
+  // A lane that does not answer hides no other's languages.
+  if (!scripts.ok && (images === undefined || images.length === 0)) {
+    throw new FailureError(scripts.failure);
+  }
+  const runtimes = [...(scripts.ok ? scripts.value.runtimes : []), ...(images ?? [])];
+  return c.json({ runtimes });
+});

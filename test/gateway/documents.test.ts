@@ -8,7 +8,9 @@ import { call } from "./support.ts";
 const appRoutes = () =>
   createApp()
     .routes.filter(({ method }) => method !== "ALL")
-    .map(({ method, path }) => `${method} ${path.replaceAll(/:([a-zA-Z]+)/g, "{$1}")}`);
+    .map(
+      ({ method, path }) => `${method} ${path.replaceAll(/:([a-zA-Z]+)(?:\{[^}]*\})?/g, "{$1}")}`,
+    );
 
 const byName = (a: string, b: string) => a.localeCompare(b);
 
@@ -51,11 +53,15 @@ describe("GET /openapi.json", () => {
     const { paths } = await readDocument();
     expect(Object.keys(paths["/v1/run"]?.["post"]?.responses ?? {})).toEqual([
       "200",
+      "202",
       "400",
       "401",
       "403",
+      "409",
+      "410",
       "413",
       "415",
+      "422",
       "429",
       "501",
       "503",

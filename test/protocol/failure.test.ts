@@ -36,6 +36,12 @@ const FAILURES: { readonly [code in Failure["code"]]: Extract<Failure, { code: c
   },
   policy_unavailable: { code: "policy_unavailable", retryAfterMs: 1_000 },
   identity_unavailable: { code: "identity_unavailable", retryAfterMs: 5_000 },
+  jobs_unavailable: { code: "jobs_unavailable", retryAfterMs: 5_000 },
+  gone: { code: "gone", what: "the events after number 3" },
+  conflict: { code: "conflict", reason: "the job is not over" },
+  idempotency_conflict: { code: "idempotency_conflict" },
+  idempotency_in_flight: { code: "idempotency_in_flight", retryAfterMs: 5_000 },
+  queue_full: { code: "queue_full", limit: 1_000, retryAfterMs: 5_000 },
   executor_timeout: { code: "executor_timeout", lane: "isolate", limitMs: 300_000 },
   misconfigured: {
     code: "misconfigured",
@@ -59,5 +65,5 @@ it.each(Object.values(FAILURES))("$code reads as a sentence of the house", (fail
 it("what waiting helps with says for how long", () => {
   const waits = Object.values(FAILURES).filter((failure) => retryAfterMs(failure) !== undefined);
   const statuses = new Set(waits.map((failure) => toProblem(failure).status));
-  expect(statuses).toEqual(new Set([429, 503]));
+  expect(statuses).toEqual(new Set([409, 429, 503]));
 });

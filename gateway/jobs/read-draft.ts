@@ -1,0 +1,30 @@
+import type { Idempotency } from "../../durable-objects/job-contract.ts";
+import { ok, type Result } from "../../protocol/result.ts";
+import type { Config } from "../config.ts";
+import type { Envelope } from "../request/envelope.ts";
+import { readJobOptions, splitJobOptions } from "../request/job-options.ts";
+import { planJob } from "../request/job-plan.ts";
+import { routeRequest } from "../request/lane-choice.ts";
+import type { JobDraft } from "./submit-jobs.ts";
+
+/** Reads a request as a job to be, at `now`, as far as it can be without its tenant's limits. */
+export function readDraft(
+  { fields, inputJson }: Envelope,
+  idempotency: Idempotency | null,
+  {
+    tenant,
+    config,
+    now,
+  }: { readonly tenant: string; readonly config: Config; readonly now: number },
+): Result<JobDraft> {
+  const { work, options } = splitJobOptions(fields);
+  const wish = readJobOptions(options, now);
+  if (!wish.ok) return wish;
+  const routed = routeRequest(work);
+  if (!routed.ok) return routed;
+  return ok({
+    wish: wish.value,
+    idempotency,
+    plan: (policy) => planJob(routed.value, inputJson, { tenant, policy, config }),
+  });
+}

@@ -1,0 +1,94 @@
+import { Hono } from "hono";
+
+import { artifactKey } from "../../durable-objects/job-contract.ts";
+import { FailureError } from "../../protocol/failure.ts";
+import { type ArtifactsAnswer, isTerminal } from "../../protocol/job.ts";
+import { sandboxed } from "../answer/job-answer.ts";
+import { unwrap } from "../answer/unwrap.ts";
+import type { AppEnv } from "../app-env.ts";
+import { readJob } from "../jobs/job-view.ts";
+import { authenticate, authorize } from "../middleware/authenticate.ts";
+import { readJobId } from "../request/job-query.ts";
+
+/** Files that jobs left. */
+export const artifacts = new Hono<AppEnv>();
+
+artifacts.get("/v1/jobs/:id/artifacts", authenticate, authorize("read"), async (c) => {
+  const jobId = unwrap(readJobId(c.req.param("id")));
+  const job = await readJob(c.get("services").jobs, c.get("principal").tenant, jobId);
+  const { summary, details } = unwrap(job);
+  const answer: ArtifactsAnswer = {
+    jobId,
+    ended: isTerminal(summary.state),
+    artifacts: details.result?.artifacts ?? [],
+  };
+  sandboxed(c);
+  return c.json(answer);
+});
+
+/** R2 takes keys of up to 1,024 bytes; a path that is longer than any artifact's is none. */
+const PATH_CHARS_MAX = 1_024;
+
+artifacts.get("/v1/jobs/:id/artifacts/:path{.+}", authenticate, authorize("read"), async (c) => {
+  const { tenant } = c.get("principal");
+  const jobId = unwrap(readJobId(c.req.param("id")));
+  unwrap(await c.get("services").jobs.find(tenant, jobId));
+  const path = c.req.param("path");
+  if (path.length > PATH_CHARS_MAX) throw NOT_FOUND();
+  const range = /^bytes=[0-9]*-[0-9]*$/.test(c.req.header("Range") ?? "");
+  // The key begins with the caller's own tenant, so another's files have no name here.
+  const file = await readFile(c.get("services").files, artifactKey(tenant, jobId, path), {
+    range: range ? c.req.raw.headers : undefined,
+  });
+  sandboxed(c);
+  c.header("Content-Type", "application/octet-stream");
+  c.header("Content-Disposition", dispositionOf(path));
+  c.header("Accept-Ranges", "bytes");
+  c.header("ETag", file.httpEtag);
+  const { offset, length } = sliceOf(file);
+  c.header("Content-Length", String(length));
+  if (length === file.size) return c.body(file.body, 200);
+  c.header("Content-Range", `bytes ${offset}-${offset + length - 1}/${file.size}`);
+  return c.body(file.body, 206);
+});
+
+/** @throws {FailureError} Where there is no such file, or not now. */
+async function readFile(
+  files: R2Bucket,
+  key: string,
+  { range }: { readonly range: Headers | undefined },
+): Promise<R2ObjectBody> {
+  let file: R2ObjectBody | null;
+  try {
+    file = await files.get(key, range === undefined ? {} : { range });
+  } catch (error) {
+    console.error({ event: "artifact_unreadable", key, error });
+    throw new FailureError({ code: "jobs_unavailable", retryAfterMs: 1_000 }, { cause: error });
+  }
+  if (file === null) throw NOT_FOUND();
+  return file;
+}
+
+function sliceOf({ range, size }: R2ObjectBody): { offset: number; length: number } {
+  if (range === undefined) return { offset: 0, length: size };
+  if ("suffix" in range) {
+    const length = Math.min(range.suffix, size);
+    return { offset: size - length, length };
+  }
+  const offset = range.offset ?? 0;
+  return { offset, length: range.length ?? size - offset };
+}
+
+/** The file's own name, for whoever saves it (RFC 6266); in ASCII for those who know no other. */
+function dispositionOf(path: string): string {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const plain = name.replaceAll(/[^\w.-]/g, "_");
+  const encoded = encodeURIComponent(name.toWellFormed()).replaceAll(
+    /['()*!]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+}
+
+const NOT_FOUND = (): FailureError =>
+  new FailureError({ code: "not_found", what: "this artifact" });
