@@ -126,9 +126,7 @@ it("a Job that crashes while its run goes on attaches again after the last event
   executor.tell(STARTED, stdout("a"));
   await vi.waitFor(async () => expect(await typesOf(test)).toContain("stdout"));
   await crash(test);
-  await vi.waitFor(() =>
-    expect(executor.calls("GET").at(-1)?.path).toContain("/events?after=2"),
-  );
+  await vi.waitFor(() => expect(executor.calls("GET").at(-1)?.path).toContain("/events?after=2"));
   executor.tell(ENDED());
   await expectWhole(test, start.grant.epoch);
 });
