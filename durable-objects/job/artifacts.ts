@@ -22,23 +22,22 @@ export async function storeArtifact(
   run: RunAddress,
   { path, bytes, mode, sha256 }: ContainerArtifact,
 ): Promise<StoreAnswer> {
-  const answer = await parts.lane.artifact(run, path);
-  if (answer.kind === "unreachable") return answer;
-  if (answer.kind !== "open") {
-    return { kind: "unkept", reason: "its executor does not have it" };
-  }
-  const { readable, writable } = new FixedLengthStream(bytes);
   const key = artifactKey(job.tenant, job.jobId, path);
   const customMetadata = { mode: String(mode) };
-  const [copied, put] = await Promise.allSettled([
-    answer.body.pipeTo(writable),
-    parts.bucket.put(key, readable, { sha256, customMetadata }),
-  ]);
-  if (put.status === "fulfilled" && copied.status === "fulfilled") return { kind: "stored" };
-  // A wrong digest comes after all bytes did; whatever else fails is worth another try.
-  return copied.status === "fulfilled"
-    ? { kind: "unkept", reason: "its bytes are not those that were told" }
-    : { kind: "unreachable" };
+  const answer = await parts.lane.artifact(run, path, async (body): Promise<StoreAnswer> => {
+    const { readable, writable } = new FixedLengthStream(bytes);
+    const [copied, put] = await Promise.allSettled([
+      body.pipeTo(writable),
+      parts.bucket.put(key, readable, { sha256, customMetadata }),
+    ]);
+    if (put.status === "fulfilled" && copied.status === "fulfilled") return { kind: "stored" };
+    // A wrong digest comes after all bytes did; whatever else fails is worth another try.
+    return copied.status === "fulfilled"
+      ? { kind: "unkept", reason: "its bytes are not those that were told" }
+      : { kind: "unreachable" };
+  });
+  if (answer.kind !== "unknown" && answer.kind !== "unusable") return answer;
+  return { kind: "unkept", reason: "its executor does not have it" };
 }
 
 /** An order's files, those of earlier jobs read from R2; or why they cannot be had. */

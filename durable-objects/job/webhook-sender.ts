@@ -1,6 +1,7 @@
 import { Webhook } from "standardwebhooks";
 
 import type { Config } from "../../gateway/config.ts";
+import { withDeadline } from "../../gateway/lanes/deadline.ts";
 import { ExecutorSigner } from "../../gateway/lanes/executor-signer.ts";
 import { SignedCalls } from "../../gateway/lanes/signed-calls.ts";
 import type { NamedSecret } from "../../protocol/api-key.ts";
@@ -58,15 +59,16 @@ export class WebhookSender {
     { url, body }: WebhookMessage,
     headers: Readonly<Record<string, string>>,
   ): Promise<DeliveryAnswer> {
-    const signal = AbortSignal.timeout(this.#config.webhooks.timeoutMs);
-    try {
-      const init = { method: "POST", headers, body, redirect: "manual", signal } as const;
-      const response = await fetch(url, init);
-      await response.body?.cancel();
-      return { kind: "answered", status: response.status };
-    } catch {
-      return { kind: "failed", reason: signal.aborted ? LATE : UNREACHED };
-    }
+    return withDeadline(this.#config.webhooks.timeoutMs, async (signal) => {
+      try {
+        const init = { method: "POST", headers, body, redirect: "manual", signal } as const;
+        const response = await fetch(url, init);
+        await response.body?.cancel();
+        return { kind: "answered", status: response.status };
+      } catch {
+        return { kind: "failed", reason: signal.aborted ? LATE : UNREACHED };
+      }
+    });
   }
 
   async #sendByProxy(
@@ -75,26 +77,28 @@ export class WebhookSender {
     headers: Readonly<Record<string, string>>,
   ): Promise<DeliveryAnswer> {
     // The proxy has the receiver's time, and a little for itself.
-    const signal = AbortSignal.timeout(this.#config.webhooks.timeoutMs + PROXY_ALLOWANCE_MS);
-    const answer = await this.#calls.send({
-      method: "POST",
-      url: proxyUrl,
-      target: DELIVER_PATH,
-      body: encoder.encode(JSON.stringify({ url, headers, body })),
-      contentType: "application/json",
-      signal,
+    const timeoutMs = this.#config.webhooks.timeoutMs + PROXY_ALLOWANCE_MS;
+    return withDeadline(timeoutMs, async (signal) => {
+      const answer = await this.#calls.send({
+        method: "POST",
+        url: proxyUrl,
+        target: DELIVER_PATH,
+        body: encoder.encode(JSON.stringify({ url, headers, body })),
+        contentType: "application/json",
+        signal,
+      });
+      if (answer.kind !== "answered") {
+        return { kind: "failed", reason: "the egress proxy cannot be reached" };
+      }
+      const { response } = answer;
+      await response.body?.cancel();
+      const status = Number(response.headers.get(DELIVERED_STATUS_HEADER) ?? Number.NaN);
+      if (response.ok && Number.isInteger(status)) return { kind: "answered", status };
+      if (response.status === 403) {
+        return { kind: "forbidden", reason: "the egress proxy does not let it through" };
+      }
+      return { kind: "failed", reason: response.status === 504 ? LATE : UNREACHED };
     });
-    if (answer.kind !== "answered") {
-      return { kind: "failed", reason: "the egress proxy cannot be reached" };
-    }
-    const { response } = answer;
-    await response.body?.cancel();
-    const status = Number(response.headers.get(DELIVERED_STATUS_HEADER) ?? Number.NaN);
-    if (response.ok && Number.isInteger(status)) return { kind: "answered", status };
-    if (response.status === 403) {
-      return { kind: "forbidden", reason: "the egress proxy does not let it through" };
-    }
-    return { kind: "failed", reason: response.status === 504 ? LATE : UNREACHED };
   }
 
   async #headersOf({

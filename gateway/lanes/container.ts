@@ -7,6 +7,7 @@ import {
 } from "../../protocol/container-api.ts";
 import { REFUSAL_HEADER, Refusal } from "../../protocol/sandbox-api.ts";
 import type { Config } from "../config.ts";
+import { withDeadline } from "./deadline.ts";
 import { ExecutorSigner } from "./executor-signer.ts";
 import { retryAfterOf } from "./retry-after.ts";
 import { isValueText } from "./run-lines.ts";
@@ -65,27 +66,15 @@ export class ContainerLane {
   }
 
   /** Orders a run. Safe to repeat: the same id never starts twice. */
-  async order(run: RunAddress, order: ContainerOrder): Promise<OrderSent> {
+  order(run: RunAddress, order: ContainerOrder): Promise<OrderSent> {
     const body = new TextEncoder().encode(JSON.stringify(order));
     const contentType = "application/json";
     const timeoutMs = Math.min(ORDER_TIMEOUT_MS, this.#silenceMs);
-    const answer = await this.#send("PUT", run, "", timeoutMs, { body, contentType });
-    if (answer.kind === "unreachable") return answer;
-    if (answer.kind === "unsigned") return UNSIGNED;
-    const { response } = answer;
-    const { status } = response;
-    if (status === 422) {
-      const refusal = OrderRefusal.safeParse(await jsonOf(response)).data;
-      return refusal === undefined ? unusable(status) : { kind: "refused", refusal };
-    }
-    await response.body?.cancel();
-    if (status === 201 || status === 200) return { kind: "taken" };
-    const refusal = Refusal.safeParse(response.headers.get(REFUSAL_HEADER)).data;
-    if (refusal !== undefined) {
-      return { kind: "busy", refusal, retryAfterMs: retryAfterOf(response) };
-    }
-    // A fault of the server's own may have come after the order was noted.
-    return status >= 500 ? { kind: "unreachable", mayHaveArrived: true } : unusable(status);
+    return withDeadline(timeoutMs, async (signal) => {
+      const answer = await this.#send("PUT", run, "", signal, { body, contentType });
+      if (answer.kind === "unreachable") return answer;
+      return answer.kind === "unsigned" ? UNSIGNED : orderSent(answer.response);
+    });
   }
 
   /**
@@ -140,53 +129,72 @@ export class ContainerLane {
   }
 
   /** Kills a run and waits for the proof. Safe to repeat. */
-  async kill(
+  kill(
     run: RunAddress,
   ): Promise<{ readonly kind: "ended"; readonly killMs: number | null } | NoAnswer> {
-    const answer = await this.#send("DELETE", run, "", KILL_TIMEOUT_MS);
-    const failed = await failureOf(answer);
-    if (failed !== undefined) return failed;
-    const status = answer.kind === "answered" ? await jsonOf(answer.response) : undefined;
-    const told = RunStatus.safeParse(status).data;
-    if (told?.state !== "ended") return unusable(200);
-    return { kind: "ended", killMs: told.killMs };
+    return withDeadline(KILL_TIMEOUT_MS, async (signal) => {
+      const answer = await this.#send("DELETE", run, "", signal);
+      const failed = await failureOf(answer);
+      if (failed !== undefined) return failed;
+      const status = answer.kind === "answered" ? await jsonOf(answer.response) : undefined;
+      const told = RunStatus.safeParse(status).data;
+      if (told?.state !== "ended") return unusable(200);
+      return { kind: "ended", killMs: told.killMs };
+    });
   }
 
-  /** A file that the run left. Its body must be read or cancelled. */
-  async artifact(
+  /** Hands over a file that the run left; its body is good until `use` is done. */
+  artifact<T>(
     run: RunAddress,
     path: string,
-  ): Promise<{ readonly kind: "open"; readonly body: ReadableStream<Uint8Array> } | NoAnswer> {
+    use: (body: ReadableStream<Uint8Array>) => Promise<T>,
+  ): Promise<T | NoAnswer> {
     const encoded = path.split("/").map(encodeURIComponent).join("/");
-    const answer = await this.#send("GET", run, `/artifacts/${encoded}`, ARTIFACT_TIMEOUT_MS);
-    const failed = await failureOf(answer);
-    if (failed !== undefined) return failed;
-    const body = answer.kind === "answered" ? answer.response.body : null;
-    return { kind: "open", body: body ?? new Blob([]).stream() };
+    return withDeadline(ARTIFACT_TIMEOUT_MS, async (signal) => {
+      const answer = await this.#send("GET", run, `/artifacts/${encoded}`, signal);
+      const failed = await failureOf(answer);
+      if (failed !== undefined) return failed;
+      const body = answer.kind === "answered" ? answer.response.body : null;
+      return use(body ?? new Blob([]).stream());
+    });
   }
 
-  async #note(
-    run: RunAddress,
-    path: "/renew" | "/ack",
-  ): Promise<{ readonly kind: "done" } | NoAnswer> {
-    const answer = await this.#send("POST", run, path, NOTE_TIMEOUT_MS);
-    const failed = await failureOf(answer);
-    if (failed !== undefined) return failed;
-    if (answer.kind === "answered") await answer.response.body?.cancel();
-    return { kind: "done" };
+  #note(run: RunAddress, path: "/renew" | "/ack"): Promise<{ readonly kind: "done" } | NoAnswer> {
+    return withDeadline(NOTE_TIMEOUT_MS, async (signal) => {
+      const answer = await this.#send("POST", run, path, signal);
+      const failed = await failureOf(answer);
+      if (failed !== undefined) return failed;
+      if (answer.kind === "answered") await answer.response.body?.cancel();
+      return { kind: "done" };
+    });
   }
 
   #send(
     method: string,
     run: RunAddress,
     path: string,
-    timeoutMs: number,
+    signal: AbortSignal,
     content: { readonly body?: Uint8Array; readonly contentType?: string } = {},
   ): Promise<CallAnswer> {
-    const signal = AbortSignal.timeout(timeoutMs);
     const target = targetOf(run) + path;
     return this.#calls.send({ method, url: run.url, target, signal, ...content });
   }
+}
+
+async function orderSent(response: Response): Promise<OrderSent> {
+  const { status } = response;
+  if (status === 422) {
+    const refusal = OrderRefusal.safeParse(await jsonOf(response)).data;
+    return refusal === undefined ? unusable(status) : { kind: "refused", refusal };
+  }
+  await response.body?.cancel();
+  if (status === 201 || status === 200) return { kind: "taken" };
+  const refusal = Refusal.safeParse(response.headers.get(REFUSAL_HEADER)).data;
+  if (refusal !== undefined) {
+    return { kind: "busy", refusal, retryAfterMs: retryAfterOf(response) };
+  }
+  // A fault of the server's own may have come after the order was noted.
+  return status >= 500 ? { kind: "unreachable", mayHaveArrived: true } : unusable(status);
 }
 
 const targetOf = ({ runId }: RunAddress): string => `${CONTAINER_RUNS}/${runId}`;

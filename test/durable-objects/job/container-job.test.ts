@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { artifactKey } from "../../../durable-objects/job-contract.ts";
 import {
   containerSpec,
+  detailsOf,
   doneOf,
   ENDED,
   eventsOf,
@@ -61,7 +62,7 @@ describe("a job in a container", () => {
         usage: { queueMs: 3, wallMs: 5, startMs: 1 },
       },
     });
-    expect((await test.job().details()).resultText).toContain('"value":1e400');
+    expect((await detailsOf(test)).resultText).toContain('"value":1e400');
   });
 
   it("settles with its tenant, then frees its executor's record and its lane's slot, once", async () => {

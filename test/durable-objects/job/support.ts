@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { vi } from "vitest";
 
 import type {
+  JobDetails,
   JobIdentity,
   JobSpec,
   JobStart,
@@ -367,6 +368,12 @@ export function newJob(
 }
 
 export type TestJob = ReturnType<typeof newJob>;
+
+/** What the job knows of itself; a result's value is of any type, which stubs cannot tell. */
+export async function detailsOf(test: TestJob): Promise<JobDetails> {
+  const job = test.job() as unknown as { details(): Promise<JobDetails> };
+  return job.details();
+}
 
 /** All events that the job's log has now. */
 export async function eventsOf(test: TestJob): Promise<readonly JobEvent[]> {
