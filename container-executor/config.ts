@@ -64,8 +64,6 @@ export interface ContainerConfig {
   readonly engine: EngineAddress;
   /** null is the engine's own default. */
   readonly runtime: string | null;
-  /** Names of the runtime images, without the runtime's own part. */
-  readonly imagePrefix: string;
   readonly spareLimits: SpareClassLimits;
   readonly spares: SparePolicy;
   readonly ceilings: Ceilings;
@@ -120,7 +118,6 @@ const SCHEMA = z.object({
   DOCKER_TLS_VERIFY: z.string().optional(),
   DOCKER_CERT_PATH: z.string().optional(),
   DOCKER_RUNTIME: z.string().min(1).optional(),
-  CONTAINER_IMAGE_PREFIX: z.string().min(1).default("bulkhead/"),
   DOCKER_CPU_LIMIT: z.coerce.number().positive().max(1024).default(1),
   DOCKER_MEMORY_LIMIT: sizeMb.default(2048),
   DOCKER_PIDS_LIMIT: whole(8, 4_000_000).default(1000),
@@ -195,7 +192,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     stateFolder: resolve(v.CONTAINER_STATE_DIR),
     engine,
     runtime: v.DOCKER_RUNTIME ?? null,
-    imagePrefix: v.CONTAINER_IMAGE_PREFIX,
     spareLimits: {
       cpus: cpus ?? null,
       memoryMb: memoryMb ?? null,

@@ -94,7 +94,14 @@ export type ContainerOrder = z.infer<typeof ContainerOrder>;
 
 /** Body of a 422: the order is well-formed and cannot run here. */
 export const OrderRefusal = z.object({
-  code: z.enum(["image_not_allowed", "image_missing", "network_not_allowed", "above_ceiling"]),
+  code: z.enum([
+    "image_not_allowed",
+    "image_missing",
+    /** Files in and artifacts out need an image with the platform's init. */
+    "files_need_runtime",
+    "network_not_allowed",
+    "above_ceiling",
+  ]),
   detail: z.string(),
 });
 export type OrderRefusal = z.infer<typeof OrderRefusal>;

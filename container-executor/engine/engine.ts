@@ -102,15 +102,13 @@ export class Engine {
     return await bounded(
       CALL_MAX_MS,
       async () =>
-        (await this.#docker
-          .getContainer(id)
-          .attach({
-            stream: true,
-            hijack: true,
-            stdin: true,
-            stdout: true,
-            stderr: true,
-          })) as Duplex,
+        (await this.#docker.getContainer(id).attach({
+          stream: true,
+          hijack: true,
+          stdin: true,
+          stdout: true,
+          stderr: true,
+        })) as Duplex,
       (late) => late.destroy(),
     );
   }
@@ -134,10 +132,17 @@ export class Engine {
     });
   }
 
-  /** Sends SIGKILL to the container's first process, and by that to all. */
-  async kill(id: string): Promise<EngineResult<void>> {
+  /** Sends a signal to the container's first process; SIGKILL ends all of them. */
+  async kill(id: string, signal: "SIGTERM" | "SIGKILL"): Promise<EngineResult<void>> {
     return await bounded(CALL_MAX_MS, async (abortSignal) => {
-      await this.#docker.getContainer(id).kill({ abortSignal });
+      await this.#docker.getContainer(id).kill({ signal, abortSignal });
+    });
+  }
+
+  /** Resolves once the container's first process ended; a failure where that is not soon. */
+  async wait(id: string): Promise<EngineResult<void>> {
+    return await bounded(CALL_MAX_MS, async (abortSignal) => {
+      await this.#docker.getContainer(id).wait({ abortSignal });
     });
   }
 

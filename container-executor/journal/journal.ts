@@ -4,7 +4,7 @@ import type { StatementSync } from "node:sqlite";
 
 import { z } from "zod";
 
-import { ContainerCaps, ContainerResult } from "../../protocol/container-api.ts";
+import { ContainerCaps, ContainerResult, ContainerRuntime } from "../../protocol/container-api.ts";
 
 /** For how long an acknowledged run's id is remembered, so that it never runs again. Milliseconds. */
 export const REMEMBERED_MS = 48 * 60 * 60 * 1000;
@@ -14,11 +14,11 @@ export const RunSpec = z.strictObject({
   runId: z.string(),
   tenant: z.string(),
   /** Its runtime or, with an image of the tenant's choice, null. */
-  runtime: z.string().nullable(),
+  runtime: ContainerRuntime.nullable(),
   artifacts: z.array(z.string()),
   caps: ContainerCaps,
   wantsValue: z.boolean(),
-  reachesOut: z.boolean(),
+  net: z.array(z.string()),
 });
 export type RunSpec = z.infer<typeof RunSpec>;
 
@@ -78,10 +78,10 @@ export class Journal {
 
   constructor(folder: string) {
     this.#db = new DatabaseSync(join(folder, "journal.db"));
-    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     // A second process on the same journal would run what the first one runs.
     this.#db.exec("PRAGMA locking_mode = EXCLUSIVE;");
-    this.#db.exec(SCHEMA);
+    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    this.#db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
   }
 
   /** The phase of a run ever taken, or undefined. */

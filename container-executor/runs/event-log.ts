@@ -31,6 +31,7 @@ export class EventLog {
   #recentBytes = 0;
   #wakes: (() => void)[] = [];
   #ended: boolean;
+  #closed = false;
 
   private constructor(file: number, offsets: number[], ended: boolean, now: () => number) {
     this.#file = file;
@@ -60,6 +61,11 @@ export class EventLog {
   /** Whether the `end` event is written. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Whether nothing can be read of it any more, or told. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   append(event: NewEvent): void {
@@ -126,6 +132,8 @@ export class EventLog {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#file);
     this.#wake();
   }

@@ -20,7 +20,12 @@ export type ProgramEnd =
       readonly ownProgram: boolean;
     }
   /** The container could not be made, or vanished with all that was known of it. */
-  | { readonly kind: "none"; readonly detail: string };
+  | {
+      readonly kind: "none";
+      readonly detail: string;
+      /** Whether the job was sent to a container: then some of it may have run. */
+      readonly sent: boolean;
+    };
 
 /** What the control group counted, as last read; null where it could not be. */
 export interface CgroupEvidence {
@@ -75,8 +80,8 @@ export function verdictOf({ cause, end, cgroup }: Evidence): Verdict {
     case "engine":
       return ofEngine(end, cause, cgroup);
     case "none": {
-      if (cause !== null && cause !== "engine") return ended(OF_CAUSE[cause], true);
-      return { ...ended("infra_lost", true), error: platformError(end.detail) };
+      if (cause !== null && cause !== "engine") return ended(OF_CAUSE[cause], end.sent);
+      return { ...ended("infra_lost", end.sent), error: platformError(end.detail) };
     }
   }
 }
