@@ -268,8 +268,8 @@ export class Tenant extends DurableObject<Env> implements TenantOfJobs {
     return this.submitJobs({ keyId, policyVersion, jobs: [{ ...again, ...fresh }] });
   }
 
-  /** How many jobs wait and run, by lane. */
-  queue(): TenantQueueView {
+  /** How many jobs wait and run, by lane. Not `queue`: the runtime keeps that name for itself. */
+  queueView(): TenantQueueView {
     const most = this.#maxConcurrent();
     return { lanes: this.#jobs.byLane(), maxConcurrency: most === 0 ? null : most };
   }

@@ -1,7 +1,10 @@
+import type { Context } from "hono";
+
 import type { Idempotency } from "../../durable-objects/job-contract.ts";
 import { ok, type Result } from "../../protocol/result.ts";
 import type { Config } from "../config.ts";
 import type { Envelope } from "../request/envelope.ts";
+import { idempotencyOf, readIdempotencyKey } from "../request/idempotency.ts";
 import { readJobOptions, splitJobOptions } from "../request/job-options.ts";
 import { planJob } from "../request/job-plan.ts";
 import { routeRequest } from "../request/lane-choice.ts";
@@ -27,4 +30,17 @@ export function readDraft(
     idempotency,
     plan: (policy) => planJob(routed.value, inputJson, { tenant, policy, config }),
   });
+}
+
+/** A request's `Idempotency-Key` with what is asked, for its Tenant to tell repeats by; null without one. */
+export async function readIdempotency(
+  c: Context,
+  envelope: Envelope,
+): Promise<Result<Idempotency | null>> {
+  const key = readIdempotencyKey(c.req.header("Idempotency-Key"));
+  if (!key.ok) return key;
+  if (key.value === undefined) return ok(null);
+  const { pathname, search } = new URL(c.req.url);
+  const request = { method: c.req.method, path: pathname, query: search, envelope };
+  return ok(await idempotencyOf(key.value, request));
 }

@@ -71,10 +71,15 @@ export async function submitJobs(
       }),
     );
     if (planned.every((one) => !one.planned.ok)) {
-      // What cannot be is told only to who may ask.
-      const authorized = await gate.authorize(principal, "run");
-      if (!authorized.ok) return authorized;
-      return ok({ answers: merged(planned, []), reports: [] });
+      // What cannot be takes nothing, and is told only to who may ask.
+      const look = { scope: "run", lane: "container", leaseMs: 0, mode: "look" } as const;
+      const looked = await gate.admit(principal, policy, { ...look, runId: "look" });
+      if (!looked.ok) return looked;
+      if (looked.value.kind === "policy_changed") continue;
+      const { value } = looked;
+      if (value.kind === "refused" && isAboutRights(value.failure)) return fail(value.failure);
+      const reports = value.kind === "unchecked" ? [] : value.reports;
+      return ok({ answers: merged(planned, []), reports });
     }
     const submissions = await placed(services, tenant, planned);
     if (!submissions.ok) return submissions;
@@ -101,6 +106,10 @@ export async function submitJobs(
   }
   return fail(UNAVAILABLE);
 }
+
+/** Whether a caller was refused for who it is, rather than for how much it has had. */
+export const isAboutRights = ({ code }: Failure): boolean =>
+  code === "unauthenticated" || code === "forbidden";
 
 /** The tenant's answers where a job could be planned, else why not. */
 function merged(planned: readonly Planned[], answers: readonly JobAnswer[]): readonly JobAnswer[] {

@@ -27,7 +27,7 @@ export interface TenantJobs {
   cancelJob(jobId: string, reason: string): Answer<JobSummary | null>;
   redriveJob(request: RedriveRequest): Answer<RedriveAnswer | null>;
   explainJob(jobId: string): Answer<JobExplanation | null>;
-  queue(): Answer<TenantQueueView>;
+  queueView(): Answer<TenantQueueView>;
 }
 
 /** What the gateway asks of a Job. */
@@ -93,7 +93,7 @@ export class JobObjects {
   }
 
   queue(tenant: string): Promise<Result<TenantQueueView>> {
-    return this.#askTenant(tenant, (stub) => stub.queue());
+    return this.#askTenant(tenant, (stub) => stub.queueView());
   }
 
   /** A lane as it stands; undefined where it cannot be asked now. */

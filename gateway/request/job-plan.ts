@@ -38,8 +38,12 @@ export async function planJob(
   switch (routed.lane) {
     case "isolate": {
       const planned = await planIsolateJob(routed, inputJson, ground);
-      if (planned.ok) return planned;
-      return planEscalated(routed, inputJson, ground, planned.failure) ?? planned;
+      if (planned.ok || !isForContainers(routed, planned.failure)) return planned;
+      const reason = aboveIsolates(planned.failure);
+      const escalated = planInContainer(routed.request, inputJson, ground, reason);
+      // Where containers have no more to give, theirs is the maximum to know.
+      const isTelling = escalated.ok || escalated.failure.code === "limit_out_of_range";
+      return isTelling ? escalated : planned;
     }
     case "container":
       return planContainerJob(routed, inputJson, ground);
@@ -48,22 +52,16 @@ export async function planJob(
   }
 }
 
-/**
- * Plans a script that isolates cannot run as a container's job of the same request; undefined
- * where its lane was not left open, or the failure is none that a container mends.
- */
-export function planEscalated(
-  routed: Extract<RoutedRequest, { lane: "isolate" }>,
-  inputJson: string | null,
-  ground: PlanGround,
-  failure: Failure,
-): Result<PlannedJob> | undefined {
-  if (routed.request.lane !== "auto") return undefined;
-  if (failure.code !== "limit_out_of_range" || failure.bound !== "maximum") return undefined;
-  const { limit, asked, allowed } = failure;
-  const reason = `${limit} ${asked} is above the isolate lane's maximum of ${allowed}`;
-  return planInContainer(routed.request, inputJson, ground, reason);
+type AboveMaximum = Extract<Failure, { code: "limit_out_of_range" }>;
+
+/** Whether a script whose lane was left open asks for more than isolates may have: a container may have it. */
+export function isForContainers(routed: RoutedRequest, failure: Failure): failure is AboveMaximum {
+  if (routed.lane !== "isolate" || routed.request.lane !== "auto") return false;
+  return failure.code === "limit_out_of_range" && failure.bound === "maximum";
 }
+
+const aboveIsolates = ({ limit, asked, allowed }: AboveMaximum): string =>
+  `${limit} ${asked} is above the isolate lane's maximum of ${allowed}`;
 
 /** Plans a script for the container lane, for a reason found out on its way to an isolate. */
 export function planInContainer(

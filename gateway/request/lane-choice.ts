@@ -15,6 +15,9 @@ export type RoutedRequest =
 /** What only a container has; the first that a request names is the reason for its lane. */
 const CONTAINER_FIELDS = ["image", "files", "stdin", "args", "artifacts"] as const;
 
+/** What only isolates have. */
+const ISOLATE_FIELDS = ["request", "isolation"] as const;
+
 /**
  * Reads a request's fields by the schema of its lane, and says why it is that lane.
  *
@@ -42,6 +45,11 @@ export function routeRequest(fields: unknown): Result<RoutedRequest> {
       return request.ok ? ok({ lane, route, request: request.value }) : request;
     }
     case "container": {
+      const only = ISOLATE_FIELDS.find((name) => fields[name] !== undefined);
+      if (only !== undefined) {
+        const message = `is for isolates alone, and ${reason}`;
+        return fail({ code: "malformed_request", issues: [{ path: only, message }] });
+      }
       const request = read(ContainerRequest, fields);
       return request.ok ? ok({ lane, route, request: request.value }) : request;
     }

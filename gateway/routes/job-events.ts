@@ -3,9 +3,8 @@ import { Hono } from "hono";
 import { accepts } from "hono/accepts";
 
 import type { FollowRequest } from "../../durable-objects/job-contract.ts";
-import { FailureError } from "../../protocol/failure.ts";
 import { sandboxed } from "../answer/job-answer.ts";
-import { NDJSON, SSE } from "../answer/run-stream.ts";
+import { answerJobStream, droppedAt } from "../answer/job-stream.ts";
 import { unwrap } from "../answer/unwrap.ts";
 import type { AppEnv } from "../app-env.ts";
 import { authenticateByTicket } from "../middleware/authenticate-by-ticket.ts";
@@ -30,7 +29,7 @@ jobEvents.get("/v1/jobs/:id/events", authenticateByTicket, authorize("read"), as
   const format = formatOf(c);
   return format === "json"
     ? answerPage(c, tenant, jobId, after)
-    : answerStream(c, tenant, jobId, { after, format, onLeave: "nothing" });
+    : answerJobStream(c, tenant, jobId, { after, format, onLeave: "nothing" });
 });
 
 /** Those events that there are after a cursor, for callers that poll. */
@@ -48,20 +47,6 @@ async function answerPage(
   return c.body(`{"events":[${events.join(",")}],"last":${last},"ended":${ended}}`);
 }
 
-/** Answers with a job's events as they come. */
-export async function answerStream(
-  c: Context<AppEnv>,
-  tenant: string,
-  jobId: string,
-  request: FollowRequest,
-): Promise<Response> {
-  const followed = unwrap(await c.get("services").jobs.follow(tenant, jobId, request));
-  if (followed.kind === "dropped") throw droppedAt(request.after, followed.oldest);
-  sandboxed(c);
-  c.header("Content-Type", (request.format === "sse" ? SSE : NDJSON).contentType);
-  return c.body(followed.body);
-}
-
 function formatOf(c: Context<AppEnv>): "json" | FollowRequest["format"] {
   const supports = ["text/event-stream", "application/x-ndjson", "application/json"];
   const type = accepts(c, { header: "Accept", supports, default: "text/event-stream" });
@@ -72,9 +57,3 @@ function formatOf(c: Context<AppEnv>): "json" | FollowRequest["format"] {
 /** What the job is asked with: its cursor alone, none of the caller's credentials. */
 const upgradeRequest = (after: number): Request =>
   new Request(`https://job/events?after=${after}`, { headers: { Upgrade: "websocket" } });
-
-const droppedAt = (after: number, oldest: number): FailureError =>
-  new FailureError({
-    code: "gone",
-    what: `the events after number ${after}; the oldest that is kept is ${oldest}`,
-  });

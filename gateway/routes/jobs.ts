@@ -9,12 +9,11 @@ import { unwrap } from "../answer/unwrap.ts";
 import type { AppEnv } from "../app-env.ts";
 import { notBegun, readJob, withDetails } from "../jobs/job-view.ts";
 import { readBatch } from "../jobs/read-batch.ts";
-import { readDraft } from "../jobs/read-draft.ts";
+import { readDraft, readIdempotency } from "../jobs/read-draft.ts";
 import { redriveJob } from "../jobs/redrive-job.ts";
 import { type JobDraft, submitJobs } from "../jobs/submit-jobs.ts";
 import { waitForJob } from "../jobs/wait-for-job.ts";
 import { authenticate, authorize, scoped } from "../middleware/authenticate.ts";
-import { idempotencyOf, readIdempotencyKey } from "../request/idempotency.ts";
 import { readJobFilter, readJobId } from "../request/job-query.ts";
 import { readJsonBody } from "../request/json-body.ts";
 import { waitOf } from "../request/prefer.ts";
@@ -99,12 +98,9 @@ async function readOne(c: Context<AppEnv>): Promise<Result<JobDraft>> {
   const { config } = c.get("services");
   const envelope = await readJsonBody(c);
   if (!envelope.ok) return envelope;
-  const key = readIdempotencyKey(c.req.header("Idempotency-Key"));
-  if (!key.ok) return key;
-  const { pathname, search } = new URL(c.req.url);
-  const request = { method: "POST", path: pathname, query: search, envelope: envelope.value };
-  const idempotency = key.value === undefined ? null : await idempotencyOf(key.value, request);
-  return readDraft(envelope.value, idempotency, { tenant, config, now: Date.now() });
+  const idempotency = await readIdempotency(c, envelope.value);
+  if (!idempotency.ok) return idempotency;
+  return readDraft(envelope.value, idempotency.value, { tenant, config, now: Date.now() });
 }
 
 /** Answers at once, or after as long as the caller would wait. */

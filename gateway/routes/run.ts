@@ -14,15 +14,21 @@ import {
   type LastStep,
   observed,
 } from "../answer/isolate-run.ts";
-import { rateHeaders } from "../answer/rate-headers.ts";
+import { tellRates } from "../answer/job-answer.ts";
 import { runFormatOf } from "../answer/run-format.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { Config } from "../config.ts";
 import type { Principal } from "../identity/tenant-gate.ts";
+import { readDraft, readIdempotency } from "../jobs/read-draft.ts";
+import { runAsJob } from "../jobs/run-job.ts";
+import type { JobDraft } from "../jobs/submit-jobs.ts";
 import { totalBoundMs } from "../lanes/isolate.ts";
 import { authenticate, requireScope } from "../middleware/authenticate.ts";
-import { type Envelope, readEnvelope } from "../request/envelope.ts";
+import type { Envelope } from "../request/envelope.ts";
 import { type IsolatePlan, planIsolateRun } from "../request/isolate-plan.ts";
+import { readJobOptions, splitJobOptions } from "../request/job-options.ts";
+import { isForContainers, planInContainer } from "../request/job-plan.ts";
+import { readJsonBody } from "../request/json-body.ts";
 import { type RoutedRequest, routeRequest } from "../request/lane-choice.ts";
 import { warmAffinity } from "../request/warm-affinity.ts";
 
@@ -53,7 +59,14 @@ run.post("/v1/run", authenticate, async (c) => {
   const runId = `run_${base32(crypto.getRandomValues(new Uint8Array(16)))}`;
   const isDryRun = c.req.query("dry_run") === "true";
 
-  const read = await readRequest(c);
+  const envelope = await readJsonBody(c);
+  if (envelope.ok && isForJob(c, envelope.value)) {
+    return runAsJob(c, await draftOf(c, envelope.value));
+  }
+  const read = envelope.ok ? routeEnvelope(envelope.value) : envelope;
+  if (read.ok && read.value.routed.lane === "container") {
+    return runAsJob(c, await draftOf(c, read.value.envelope));
+  }
   const admission = await admit(c, principal, read, runId, isDryRun);
   if (!admission.ok) throw new FailureError(admission.failure);
   const { planned, refusal, reports } = admission.value;
@@ -61,36 +74,33 @@ run.post("/v1/run", authenticate, async (c) => {
     return runIsolate(c, principal, runId, planned.value, reports);
   }
   tellRates(c, reports);
-  if (!planned.ok) throw new FailureError(planned.failure);
+  if (!planned.ok) {
+    const { failure } = planned;
+    if (read.ok && isForContainers(read.value.routed, failure)) {
+      return runAsJob(c, await draftOf(c, read.value.envelope));
+    }
+    throw new FailureError(failure);
+  }
   if (isDryRun || refusal === undefined) return c.json(explanationOf(planned.value, refusal));
   throw new FailureError(refusal);
 });
 
-function tellRates(c: Context<AppEnv>, reports: readonly LimitReport[]): void {
-  for (const [name, value] of Object.entries(rateHeaders(reports) ?? {})) c.header(name, value);
+/** A request that is to survive its client, or says how it queues, is a job on whatever lane. */
+const isForJob = (c: Context<AppEnv>, { fields }: Envelope): boolean =>
+  c.req.raw.headers.has("Idempotency-Key") || splitJobOptions(fields).options !== undefined;
+
+async function draftOf(c: Context<AppEnv>, envelope: Envelope): Promise<Result<JobDraft>> {
+  const { tenant } = c.get("principal");
+  const { config } = c.get("services");
+  const idempotency = await readIdempotency(c, envelope);
+  if (!idempotency.ok) return idempotency;
+  return readDraft(envelope, idempotency.value, { tenant, config, now: Date.now() });
 }
 
 /** Reads a body as far as it can be without knowing its tenant. */
-async function readRequest(c: Context<AppEnv>): Promise<Result<ReadRequest>> {
-  const type = c.req.header("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase();
-  if (type !== "application/json") {
-    return fail({ code: "unsupported_media_type", expected: "application/json" });
-  }
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(
-      await c.req.arrayBuffer(),
-    );
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const issues = [{ path: "", message: "is not UTF-8" }];
-    return fail({ code: "malformed_request", issues });
-  }
-  const envelope = readEnvelope(text);
-  if (!envelope.ok) return envelope;
-  const routed = routeRequest(envelope.value.fields);
-  if (!routed.ok) return routed;
-  return ok({ routed: routed.value, envelope: envelope.value });
+function routeEnvelope(envelope: Envelope): Result<ReadRequest> {
+  const routed = routeRequest(envelope.fields);
+  return routed.ok ? ok({ routed: routed.value, envelope }) : routed;
 }
 
 /** How often a request is planned again because its tenant's overrides changed meanwhile. */
@@ -229,12 +239,34 @@ async function runIsolate(
     format.kind === "json"
       ? await answerWithJson(facts, observedRun)
       : await answerWithEvents(facts, observedRun, format.format);
-  if (!answer.ok) throw new FailureError(answer.failure);
+  if (!answer.ok) {
+    const { failure } = answer;
+    if (failure.code !== "lane_unavailable") throw new FailureError(failure);
+    return runAsJob(c, unlinkableDraft(c, routed, plan.work.inputJson, failure.reason));
+  }
   c.header("Content-Type", format.kind === "json" ? "application/json" : format.format.contentType);
   c.header("Cache-Control", "no-store, no-transform");
   // A run wrote part of this: nobody's browser is to take it for a page of ours.
   c.header("Content-Security-Policy", "sandbox; default-src 'none'");
   return c.body(answer.value);
+}
+
+/** What no isolate can link goes to a container; none of its statements ran. */
+function unlinkableDraft(
+  c: Context<AppEnv>,
+  { request }: PlannedRun["routed"],
+  inputJson: string | null,
+  reason: string,
+): Result<JobDraft> {
+  const { tenant } = c.get("principal");
+  const { config } = c.get("services");
+  const wish = readJobOptions(undefined, Date.now());
+  if (!wish.ok) return wish;
+  return ok({
+    wish: wish.value,
+    idempotency: null,
+    plan: async (policy) => planInContainer(request, inputJson, { tenant, policy, config }, reason),
+  });
 }
 
 /** Work that could not be linked counts as a run: it had to be compiled to be found out. */

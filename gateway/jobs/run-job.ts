@@ -1,0 +1,103 @@
+import type { Context } from "hono";
+
+import type { Failure } from "../../protocol/failure.ts";
+import { FailureError, toProblem } from "../../protocol/failure.ts";
+import { isTerminal, type JobSummary } from "../../protocol/job.ts";
+import { fail, type Result } from "../../protocol/result.ts";
+import type { DryRunAnswer } from "../../protocol/run-result.ts";
+import { answerJob, answerResult, jobPath, tellRates } from "../answer/job-answer.ts";
+import { answerJobStream } from "../answer/job-stream.ts";
+import { runFormatOf } from "../answer/run-format.ts";
+import { NDJSON } from "../answer/run-stream.ts";
+import { unwrap } from "../answer/unwrap.ts";
+import type { AppEnv } from "../app-env.ts";
+import { readJob } from "./job-view.ts";
+import { isAboutRights, type JobDraft, submitJobs } from "./submit-jobs.ts";
+import { waitForJob } from "./wait-for-job.ts";
+
+/**
+ * Runs a request as a job that the caller waits for, or whose events it is told as they come.
+ *
+ * A client that leaves ends the job, unless it sent an `Idempotency-Key`: then it means to come
+ * back. One that waits for longer than answers may is told where to follow the job, which goes on.
+ */
+export async function runAsJob(c: Context<AppEnv>, draft: Result<JobDraft>): Promise<Response> {
+  if (c.req.query("dry_run") === "true") return explain(c, draft);
+  const principal = c.get("principal");
+  const { tenant } = principal;
+  const submitted = unwrap(await submitJobs(c.get("services"), principal, [draft]));
+  tellRates(c, submitted.reports);
+  const [answer] = submitted.answers;
+  if (answer?.kind !== "accepted") throw new FailureError(answer?.failure ?? { code: "internal" });
+  const { job, replayed } = answer;
+  if (replayed) c.header("Idempotent-Replayed", "true");
+  c.header("Location", jobPath(job.id));
+  const onLeave = draft.ok && draft.value.idempotency === null ? "cancel" : "nothing";
+  const format = runFormatOf(c);
+  if (format.kind === "json") return answerWhenOver(c, job, onLeave);
+  return answerJobStream(c, tenant, job.id, {
+    after: 0,
+    format: format.format === NDJSON ? "ndjson" : "sse",
+    onLeave,
+  });
+}
+
+async function answerWhenOver(
+  c: Context<AppEnv>,
+  job: JobSummary,
+  onLeave: "cancel" | "nothing",
+): Promise<Response> {
+  const { jobs, config } = c.get("services");
+  const { tenant } = c.get("principal");
+  if (!isTerminal(job.state)) {
+    const clientLeft = c.req.raw.signal;
+    unwrap(
+      await waitForJob(jobs, tenant, job.id, { forMs: config.runWaitMaxMs, onLeave, clientLeft }),
+    );
+  }
+  const now = unwrap(await readJob(jobs, tenant, job.id));
+  const { resultText } = now.details;
+  if (!isTerminal(now.summary.state)) return answerJob(c, now, 202);
+  return resultText === null ? answerJob(c, now, 200) : answerResult(c, resultText);
+}
+
+/** How often a job is planned again because its tenant's overrides changed meanwhile. */
+const PLANS_MAX = 3;
+
+/** What would happen to a request, without it happening. */
+async function explain(c: Context<AppEnv>, draft: Result<JobDraft>): Promise<Response> {
+  const { gate } = c.get("services");
+  const principal = c.get("principal");
+  for (let round = 0; round < PLANS_MAX; round++) {
+    const policy = gate.policy(principal.tenant);
+    const planned = draft.ok ? await draft.value.plan(policy) : draft;
+    const lane = planned.ok ? planned.value.spec.work.lane : "container";
+    const look = { scope: "run", lane, runId: "dry", leaseMs: 0, mode: "look" } as const;
+    const answer = unwrap(await gate.admit(principal, policy, look));
+    if (answer.kind === "policy_changed") continue;
+    const refusal = answer.kind === "refused" ? answer.failure : undefined;
+    if (refusal !== undefined && isAboutRights(refusal)) throw new FailureError(refusal);
+    if (answer.kind !== "unchecked") tellRates(c, answer.reports);
+    const { spec, net } = unwrap(planned);
+    const { route, limits, work } = spec;
+    const told: DryRunAnswer = {
+      dryRun: true,
+      lane,
+      route,
+      isolation: work.lane === "isolate" ? work.order.isolation : null,
+      limits: { ...limits },
+      permissions: { net: [...net] },
+      admission: admissionOf(refusal),
+    };
+    return c.json(told);
+  }
+  return unwrap(fail({ code: "policy_unavailable", retryAfterMs: 1_000 }));
+}
+
+/** A job that finds its tenant's places taken waits for one; it is not refused. */
+function admissionOf(refusal: Failure | undefined): DryRunAnswer["admission"] {
+  if (refusal === undefined || refusal.code === "concurrency_limited") {
+    return { admitted: true, problem: null };
+  }
+  return { admitted: false, problem: toProblem(refusal) };
+}
