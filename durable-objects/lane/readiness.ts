@@ -42,11 +42,15 @@ export class Readiness {
 
 /** Readiness is no secret, so it is asked for unsigned. */
 async function ask({ url }: ExecutorAddress): Promise<Recommendation | undefined> {
+  const late = new AbortController();
+  // Cleared when the answer is there: a timer that is left keeps the object in memory.
+  const timer = setTimeout(() => late.abort(), ANSWER_TIMEOUT_MS);
   try {
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    const response = await fetch(`${url}/readyz`, { signal });
+    const response = await fetch(`${url}/readyz`, { signal: late.signal });
     return ContainerReadiness.safeParse(await response.json()).data;
   } catch {
     return undefined;
+  } finally {
+    clearTimeout(timer);
   }
 }

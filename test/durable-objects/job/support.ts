@@ -375,11 +375,16 @@ export async function detailsOf(test: TestJob): Promise<JobDetails> {
   return job.details();
 }
 
-/** All events that the job's log has now. */
+/** All events that the job's log has now, from a cursor on that it still has. */
 export async function eventsOf(test: TestJob): Promise<readonly JobEvent[]> {
-  const page = await test.job().events(0);
-  if (page.kind !== "page") throw new Error("the beginning is gone");
-  return page.events.map((text) => JSON.parse(text));
+  const events: JobEvent[] = [];
+  for (let after = 0; ;) {
+    const page = await test.job().events(after);
+    if (page.kind !== "page") throw new Error(`the log begins at ${page.oldest}`);
+    if (page.events.length === 0) return events;
+    events.push(...page.events.map((text) => JSON.parse(text)));
+    after = page.last;
+  }
 }
 
 export const typesOf = async (test: TestJob): Promise<readonly string[]> =>
@@ -387,14 +392,16 @@ export const typesOf = async (test: TestJob): Promise<readonly string[]> =>
 
 /** Waits until the job's log has its `done`. */
 export async function doneOf(test: TestJob): Promise<Extract<JobEvent, { type: "done" }>> {
-  return vi.waitFor(
+  await vi.waitFor(
     async () => {
-      const last = (await eventsOf(test)).at(-1);
-      if (last?.type !== "done") throw new Error(`the job is not over, but at ${last?.type}`);
-      return last;
+      const { resultText } = await detailsOf(test);
+      if (resultText === null) throw new Error("the job is not over");
     },
-    { timeout: 8_000 },
+    { timeout: 20_000 },
   );
+  const last = (await eventsOf(test)).at(-1);
+  if (last?.type !== "done") throw new Error(`the last event is ${last?.type}`);
+  return last;
 }
 
 /** What a stream has to say, in full. */

@@ -1,3 +1,4 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 
@@ -8,6 +9,7 @@ import {
   type RunSettlement,
   type SubmitAnswer,
 } from "../../../durable-objects/job-contract.ts";
+import type { Lane } from "../../../durable-objects/lane/lane.ts";
 import type { Tenant } from "../../../durable-objects/tenant/tenant.ts";
 import { base32 } from "../../../protocol/api-key.ts";
 import { RetryRequest } from "../../../protocol/job.ts";
@@ -128,4 +130,35 @@ export const epochsOf = (id: string): readonly number[] => [
 export function clearAll(): void {
   faults.clear();
   jobLog.clear();
+}
+
+/** Executors answer nothing of their load, so that no test asks the network. */
+export function silenceExecutors(): void {
+  vi.spyOn(globalThis, "fetch").mockImplementation(async () => new Response(null, { status: 503 }));
+}
+
+/** Takes an object out of memory, if it is there. */
+export async function evict(stub: DurableObjectStub<Tenant> | DurableObjectStub<Lane>) {
+  try {
+    await evictDurableObject(stub as DurableObjectStub);
+  } catch (error) {
+    if (!String(error).includes("not currently running")) throw error;
+  }
+}
+
+/** As where an alarm has failed six times. */
+export const deleteAlarmsOf = (stub: DurableObjectStub<Tenant>): Promise<void> =>
+  runInDurableObject(stub, (_, state) => state.storage.deleteAlarm());
+
+/** Lets the lane look at its grants as if their Jobs had been silent for longer than it waits. */
+export async function silenceGrants(stub: DurableObjectStub<Lane>): Promise<void> {
+  const later = Date.now() + 10 * 60_000;
+  await runInDurableObject(stub, (lane) => {
+    const clock = vi.spyOn(Date, "now").mockReturnValue(later);
+    try {
+      lane.alarm();
+    } finally {
+      clock.mockRestore();
+    }
+  });
 }
