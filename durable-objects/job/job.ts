@@ -117,8 +117,12 @@ export class Job extends DurableObject<Env> implements JobCalls {
   /** Whether the run of this epoch is still to be settled; goes on with it if it stood still. */
   async wake(epoch: number): Promise<boolean> {
     await this.#goOn();
-    const phase = this.#store.record?.phase;
-    return phase !== undefined && "attempt" in phase && phase.attempt.epoch === epoch;
+    const { record, closings } = this.#store;
+    const phase = record?.phase ?? { kind: "waiting" };
+    return (
+      (phase.kind !== "waiting" && phase.attempt.epoch === epoch) ||
+      closings.some((closing) => closing.epoch === epoch && !closing.isFreed)
+    );
   }
 
   /** Tells the job of itself while it waits, so that its followers are told `queued`. Safe to repeat. */

@@ -58,8 +58,7 @@ export class Peers {
   }
 
   #lane(lane: QueuedLane): Stub<LaneOfJobs> {
-    const { LANE } = this.#env as unknown as { readonly LANE: DurableObjectNamespace };
-    return LANE.getByName(lane) as unknown as Stub<LaneOfJobs>;
+    return this.#env.LANE.getByName(lane) as unknown as Stub<LaneOfJobs>;
   }
 }
 

@@ -1,3 +1,4 @@
+import { checkAddress, literalAddress } from "../../protocol/address-policy.ts";
 import { checkUrl, type UrlVerdict } from "../../protocol/url-policy.ts";
 import type { JobIdentity, WebhookDelivery } from "../job-contract.ts";
 import type { DeliveryRow, JobRecord } from "./job-rows.ts";
@@ -29,21 +30,20 @@ export type DeliveryAnswer =
   | { readonly kind: "forbidden"; readonly reason: string };
 
 /**
- * Whether a callback may be called, as far as its text tells: a public host by http or https. What
- * its name resolves to is checked by the egress proxy, where there is one.
+ * Whether a callback may be called, as far as its text tells: a public host by http or https, and
+ * no address that is ours. What its name resolves to is checked by the egress proxy, where there
+ * is one.
  */
-export const checkCallback = (url: string, allowPrivateHosts: readonly string[]): UrlVerdict =>
-  checkUrl(url, {
-    net: [{ host: "", wildcard: true, port: undefined }, ...allowPrivateHosts.map(patternOf)],
-    allowPrivateHosts,
-  });
-
-const patternOf = (text: string) => {
-  const colon = text.lastIndexOf(":");
-  const hasPort = colon > text.lastIndexOf("]") && colon !== -1;
-  const host = (hasPort ? text.slice(0, colon) : text).toLowerCase();
-  return { host, wildcard: false, port: hasPort ? Number(text.slice(colon + 1)) : undefined };
-};
+export function checkCallback(url: string, allowPrivateHosts: readonly string[]): UrlVerdict {
+  const anyHost = { host: "", wildcard: true, port: undefined };
+  const verdict = checkUrl(url, { net: [anyHost], allowPrivateHosts });
+  if (!verdict.allowed || verdict.target.exempt) return verdict;
+  const literal = literalAddress(verdict.target.hostname);
+  const address = literal === undefined ? undefined : checkAddress(literal);
+  return address === undefined || address.allowed
+    ? verdict
+    : { allowed: false, reason: `"${verdict.target.hostname}" is in ${address.range}` };
+}
 
 /** The message's id: the same at every try, so that a receiver can tell a repeat. */
 export const messageIdOf = (jobId: string, event: DeliveryRow["event"]): string =>

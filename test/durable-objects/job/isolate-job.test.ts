@@ -37,7 +37,11 @@ function playSandbox(answer: (times: number, signal: AbortSignal) => Response): 
       return new Response(null, { status: 401, headers: BOOT });
     }
     const { pathname } = new URL(request.url);
-    seen.push({ method: request.method, path: pathname, body: await request.text() });
+    seen.push({
+      method: request.method,
+      path: pathname,
+      body: new TextDecoder().decode(await request.arrayBuffer()),
+    });
     return answer(++times, request.signal);
   });
 }
@@ -46,7 +50,7 @@ const lines = (...all: readonly RunLine[]): Response =>
   new Response(all.map((line) => `${JSON.stringify(line)}\n`).join(""));
 
 /** Says some lines, and then nothing until it is left. */
-function endless(...all: readonly RunLine[]): Response {
+function endless(signal: AbortSignal, ...all: readonly RunLine[]): Response {
   const encoder = new TextEncoder();
   let isOpen = true;
   return new Response(
@@ -54,8 +58,9 @@ function endless(...all: readonly RunLine[]): Response {
       start(controller) {
         for (const line of all) controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
       },
-      async pull() {
-        while (isOpen) await scheduler.wait(5);
+      async pull(controller) {
+        while (isOpen && !signal.aborted) await scheduler.wait(5);
+        if (isOpen) controller.error(new Error("aborted"));
       },
       cancel() {
         isOpen = false;
@@ -109,7 +114,7 @@ describe("a job in an isolate", () => {
   });
 
   it("is cancelled by letting go of its connection", async () => {
-    playSandbox(() => endless(started));
+    playSandbox((_, signal) => endless(signal, started));
     peers.answer = () => ({ kind: "final", state: "cancelled", reason: "asked for" });
     const test = newJob(sandbox, isolateSpec());
     await test.job().start(test.nextStart());
@@ -134,7 +139,9 @@ describe("a job in an isolate", () => {
   });
 
   it("whose Job crashed is lost once its time is over for sure, and not before", async () => {
-    playSandbox((times) => (times === 1 ? endless(started) : new Response(null, { status: 409 })));
+    playSandbox((times, signal) =>
+      times === 1 ? endless(signal, started) : new Response(null, { status: 409 }),
+    );
     const test = newJob(sandbox, isolateSpec());
     await test.job().start(test.nextStart());
     await vi.waitFor(async () => expect(await typesOf(test)).toContain("started"));
