@@ -42,6 +42,11 @@ export interface Surroundings {
   readonly othersWait: boolean;
   /** Whether every core has a cage that computes: one more would only take turns with them. */
   readonly coresBusy: boolean;
+  /**
+   * Whether all that cages have said by now was read. Where it was not, a cage that has ended its run
+   * long ago looks like one whose run waits for something, and one more would only crowd the cores.
+   */
+  readonly caughtUp: boolean;
   /** Cages in the making that runs before this one will take. */
   readonly pledged: number;
 }
@@ -111,7 +116,8 @@ function growthDue(
     ? Math.max(CROWD_AFTER_MS, policy.growAfterMs)
     : policy.growAfterMs;
   const dueMs = run.queuedAtMs + afterMs;
-  return around.nowMs >= dueMs ? "now" : dueMs;
+  if (around.nowMs < dueMs) return dueMs;
+  return around.caughtUp ? "now" : around.nowMs;
 }
 
 function grow(

@@ -56,6 +56,7 @@ export class Pool {
   #dispatching = false;
   #dispatchAgain = false;
   #wake: NodeJS.Timeout | null = null;
+  #wakeAtMs = Infinity;
   #whenQuiet: (() => void)[] = [];
 
   /** Starts the first cages. */
@@ -159,8 +160,11 @@ export class Pool {
     this.#stock.close();
   }
 
-  /** Gives cages to those who wait, in turns, until nobody can be given one. */
-  #dispatch(): void {
+  /**
+   * Gives cages to those who wait, in turns, until nobody can be given one. `caughtUp`: all that cages
+   * have said was read before.
+   */
+  #dispatch(caughtUp = false): void {
     this.#dispatchAgain = true;
     // What is given away may come back at once, or free another: that is for the turn under way.
     if (this.#dispatching) return;
@@ -168,19 +172,19 @@ export class Pool {
     let awaited = 0;
     while (this.#dispatchAgain && !this.#closed) {
       this.#dispatchAgain = false;
-      awaited = this.#oneTurn();
+      awaited = this.#oneTurn(caughtUp);
     }
     this.#dispatching = false;
     this.#stock.await(awaited);
   }
 
   /** Looks once at each tenant's first run. Returns how many wait for a cage in the making. */
-  #oneTurn(): number {
+  #oneTurn(caughtUp: boolean): number {
     let awaited = 0;
     let wakeAtMs = Infinity;
     for (const head of this.#queue.heads()) {
       const nowMs = performance.now();
-      const choice = this.#choose(head, nowMs, awaited);
+      const choice = this.#choose(head, nowMs, awaited, caughtUp);
       switch (choice.kind) {
         case "take":
           this.#dispatchAgain = true;
@@ -198,10 +202,10 @@ export class Pool {
     return awaited;
   }
 
-  #choose(head: PoolRun, nowMs: number, pledged: number): Placement {
+  #choose(head: PoolRun, nowMs: number, pledged: number, caughtUp: boolean): Placement {
     const othersWait = this.#queue.othersWait(head.tenant);
     const coresBusy = this.#coresBusy(head, nowMs);
-    const around = { nowMs, othersWait, coresBusy, pledged };
+    const around = { nowMs, othersWait, coresBusy, caughtUp, pledged };
     return place(head, this.#stock.cages, around, this.#policy);
   }
 
@@ -274,13 +278,20 @@ export class Pool {
     return young >= cores || young + computingCount(older.map(({ pid }) => pid)) >= cores;
   }
 
+  /** Looks again at that time, or before; then once what cages have sent by then was read. */
   #wakeAt(atMs: number): void {
+    if (this.#wake !== null && this.#wakeAtMs <= atMs) return;
     if (this.#wake !== null) clearTimeout(this.#wake);
     this.#wake = null;
     if (atMs === Infinity) return;
-    const inMs = Math.max(1, Math.ceil(atMs - performance.now()));
+    const inMs = Math.max(0, Math.ceil(atMs - performance.now()));
+    this.#wakeAtMs = atMs;
     this.#wake = setTimeout(() => {
-      this.#dispatch();
+      this.#wake = null;
+      // Timers come before what was received, immediates after it.
+      setImmediate(() => {
+        this.#dispatch(true);
+      });
     }, inMs);
   }
 

@@ -34,7 +34,13 @@ const run: WaitingRun = {
   queuedAtMs: 1000,
 };
 
-const around: Surroundings = { nowMs: 1000, othersWait: false, coresBusy: false, pledged: 0 };
+const around: Surroundings = {
+  nowMs: 1000,
+  othersWait: false,
+  coresBusy: false,
+  caughtUp: true,
+  pledged: 0,
+};
 
 const cage = (id: number, part: Partial<CageView> = {}): CageView => ({
   id,
@@ -100,6 +106,14 @@ describe("place()", () => {
       kind: "take",
       cageId: 3,
     });
+  });
+
+  it("grows only once all that cages have said was read: they may have ended long ago", () => {
+    const cages = [busy(1), busy(2), spare(3)];
+    const behind = { ...around, nowMs: 1010, caughtUp: false };
+
+    expect(place(run, cages, behind, policy)).toEqual({ kind: "wait", untilMs: 1010 });
+    expect(place(run, [busy(1), spare(3)], behind, policy)).toEqual({ kind: "take", cageId: 3 });
   });
 
   it("grows only after a longer wait where the cores are busy anyway", () => {
