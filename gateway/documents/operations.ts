@@ -184,6 +184,14 @@ export const OPERATIONS: readonly Operation[] = [
     failures: [...KEY_FAILURES, "executor_unavailable"],
   },
   {
+    method: "post",
+    path: "/admin/sweep",
+    summary: "Set going what stands still; the cron trigger does the same each minute",
+    access: "admin",
+    answer: { status: 200, content: json(z.object({ tenantsAsked: z.number() })) },
+    failures: ADMIN_FAILURES,
+  },
+  {
     method: "get",
     path: "/admin/tenants",
     summary: "The tenants, by id",

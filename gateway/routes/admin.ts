@@ -24,6 +24,8 @@ admin.use("/admin/*", requireAdmin);
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1_000;
 
+admin.post("/admin/sweep", async (c) => c.json({ tenantsAsked: await control(c).sweep() }));
+
 admin.get("/admin/tenants", async (c) => {
   const cursor = c.req.query("cursor") ?? "";
   return c.json(await control(c).tenants(cursor.slice(0, 40), pageSizeOf(c)));
