@@ -26,6 +26,7 @@ import type { InitJob } from "./init-job.ts";
 import type { InitExit, InitFileEntry, InitStats } from "./init-messages.ts";
 import { encodeFile, encodeJob, encodeSmallFile } from "./job-frames.ts";
 import { Outgoing } from "./outgoing.ts";
+import { type ChannelKeys, channelKeys, unseal } from "./seal.ts";
 
 /** What a job did, in order; kept by init and told again after a re-attach until acknowledged. */
 export type InitEvent =
@@ -69,16 +70,17 @@ const STDIN_PART_BYTES = 32 * 1024;
  *
  * Back-pressure is by acknowledgement: init holds at most 1 MiB of events that were not
  * acknowledged and reads the job's output no further, so a consumer that acknowledges what it has
- * handled is never flooded. Requests reject once the channel is closed.
+ * handled is never flooded. Requests reject once the channel is closed, and before there is a job.
  */
 export class InitChannel {
-  /** 16 secret bytes, handed to init with the job; journal them to `resume` later. */
+  /** 16 secret bytes of which the channel's keys are made; journal them to `resume` later. */
   readonly syncKey: Buffer;
   /** Init runs and waits for its job, or (resumed) has found this channel again. Rejects when closed before. */
   readonly ready: Promise<void>;
   /** Fulfils once, never rejects. */
   readonly closed: Promise<InitClosed>;
 
+  readonly #keys: ChannelKeys;
   readonly #stream: Duplex;
   readonly #outgoing: Outgoing;
   readonly #attached = new AttachStream();
@@ -122,11 +124,12 @@ export class InitChannel {
   ) {
     const isResumed = state.onEvent !== null;
     this.syncKey = Buffer.from(state.syncKey);
+    this.#keys = channelKeys(state.syncKey);
     this.ready = this.#ready.promise;
     this.closed = this.#closed.promise;
     this.#stream = stream;
     this.#outgoing = new Outgoing(stream);
-    this.#decoder = new FrameDecoder(isResumed ? this.syncKey : null);
+    this.#decoder = new FrameDecoder(isResumed ? this.#keys.sync : null);
     this.#onEvent = state.onEvent;
     this.#lastSeq = state.ackedSeq;
     // Whoever awaits neither is not to bring the process down.
@@ -135,7 +138,7 @@ export class InitChannel {
     stream.once("error", (error) => this.#lose(error.message));
     stream.once("end", () => this.#lose("the engine ended the connection"));
     stream.once("close", () => this.#lose("the connection is closed"));
-    if (isResumed) this.#send(IN.sync, Buffer.concat([this.syncKey, u64(state.ackedSeq)]));
+    if (isResumed) this.#send(IN.sync, Buffer.concat([this.#keys.sync, u64(state.ackedSeq)]));
   }
 
   /** Bytes of standard input that init has received over any channel: what a resumer goes on from. */
@@ -151,7 +154,7 @@ export class InitChannel {
   async start(job: InitJob, onEvent: OnEvent): Promise<void> {
     if (this.#onEvent !== null) throw new TypeError("Cannot start job: the container has one");
     this.#onEvent = onEvent;
-    const frame = encodeJob(job, this.syncKey);
+    const frame = encodeJob(job, this.#keys);
     for (const file of job.files) {
       const whole = encodeSmallFile(file);
       // Not awaited: small files leave with the job, in one piece.
@@ -274,6 +277,7 @@ export class InitChannel {
     decode: (payload: Buffer) => T,
   ): Promise<T> {
     if (this.#isClosed) throw this.#lost();
+    if (this.#onEvent === null) throw new TypeError("Cannot ask init: the container has no job");
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     const waiting = this.#asked.get(answerType) ?? [];
     waiting.push({ answered: resolve, failed: reject });
@@ -302,11 +306,13 @@ export class InitChannel {
     }
   }
 
-  #handle({ type, payload }: Frame): void {
+  #handle({ type, payload: sealed }: Frame): void {
     if (this.#isClosed) return;
     try {
-      if (type === OUT.ready) this.#greet(payload);
-      else if (type === OUT.synced) this.#resumed(payload);
+      if (type === OUT.ready) return this.#greet(sealed);
+      const payload = unseal(type, sealed, this.#keys.seal);
+      if (payload === null) return this.#break("a frame does not come from init");
+      if (type === OUT.synced) this.#resumed(payload);
       else if (type === OUT.stdinTaken) this.#moveStdin(readU64(payload, 0));
       else if (type === OUT.started || type === OUT.output || type === OUT.exit) {
         this.#tell(type, payload);

@@ -41,6 +41,9 @@ export const KEY_BYTES = 16;
 export const MAX_IN_PAYLOAD = 4 * 1024 * 1024;
 export const MAX_OUT_PAYLOAD = 64 * 1024;
 
+/** At the end of every payload that init tells once it has a job; see `seal.ts`. */
+export const SEAL_BYTES = 16;
+
 /** How far standard input may be sent ahead of what the job has taken; bytes. */
 export const STDIN_WINDOW = 64 * 1024;
 
@@ -98,7 +101,7 @@ export class FrameDecoder {
     let at = 0;
     while (this.#pending.length - at >= FRAME_HEADER_BYTES) {
       const length = this.#pending.readUInt32BE(at);
-      if (length > MAX_OUT_PAYLOAD) {
+      if (length > MAX_OUT_PAYLOAD + SEAL_BYTES) {
         this.#broken = `a frame of ${length} bytes, more than ${MAX_OUT_PAYLOAD}`;
         break;
       }
@@ -127,7 +130,7 @@ export class FrameDecoder {
   }
 }
 
-const SYNCED_HEADER = encodeFrame(OUT.synced, new Uint8Array(KEY_BYTES + 16)).subarray(
+const SYNCED_HEADER = encodeFrame(OUT.synced, new Uint8Array(KEY_BYTES + 16 + SEAL_BYTES)).subarray(
   0,
   FRAME_HEADER_BYTES,
 );

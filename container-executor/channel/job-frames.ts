@@ -1,5 +1,6 @@
 import { encodeFrame, IN, KEY_BYTES, MAX_IN_PAYLOAD } from "./init-frames.ts";
 import type { InitFile, InitJob } from "./init-job.ts";
+import type { ChannelKeys } from "./seal.ts";
 
 const WANTS_VALUE = 1;
 const NUMBERS_BYTES = 33;
@@ -10,11 +11,12 @@ const FILE_PART_BYTES = 256 * 1024;
  *
  * @throws RangeError where arguments and environment are more than a frame takes, or hold a zero byte.
  */
-export function encodeJob(job: InitJob, syncKey: Uint8Array): Buffer {
-  const numbers = Buffer.alloc(KEY_BYTES + NUMBERS_BYTES);
-  numbers.set(syncKey.subarray(0, KEY_BYTES));
+export function encodeJob(job: InitJob, keys: ChannelKeys): Buffer {
+  const numbers = Buffer.alloc(2 * KEY_BYTES + NUMBERS_BYTES);
+  numbers.set(keys.sync);
+  numbers.set(keys.seal, KEY_BYTES);
   const environment = Object.entries(job.env).map(([name, value]) => `${name}=${value}`);
-  let at = numbers.writeUInt8(job.wantsValue ? WANTS_VALUE : 0, KEY_BYTES);
+  let at = numbers.writeUInt8(job.wantsValue ? WANTS_VALUE : 0, 2 * KEY_BYTES);
   at = numbers.writeBigUInt64BE(BigInt(job.limits.memoryBytes ?? 0), at);
   at = numbers.writeBigUInt64BE(BigInt(Math.ceil((job.limits.cpuMs ?? 0) * 1000)), at);
   at = numbers.writeUInt32BE(job.limits.processes ?? 0, at);

@@ -8,6 +8,8 @@
  * for it or a later one, and sends all that it keeps again after a SYNC. Everything else is asked for
  * again by whoever missed it.
  *
+ * The payload of all that init sends after JOB ends with a seal (seal.h) that the job cannot make.
+ *
  * After a crash either side's stream may begin or break off in the middle of a frame. The job's
  * `key`, 16 random bytes that nothing but JOB, SYNC and SYNCED ever carries, finds the way back: a
  * whole SYNC frame with it ends whatever frame is half read, and the executor skips everything
@@ -22,7 +24,8 @@
 
 enum { PROTOCOL_VERSION = 1, FRAME_HEADER = 5, KEY_BYTES = 16 };
 
-/* The longest payloads: of a JOB with all its arguments and environment, and of anything told. */
+/* The longest payloads: of a JOB with all its arguments and environment, and, without their seal, of
+ * what is told. */
 enum { MAX_IN_PAYLOAD = 4 * 1024 * 1024, MAX_OUT_PAYLOAD = 64 * 1024 };
 
 enum in_type {
@@ -30,7 +33,7 @@ enum in_type {
     IN_FILE = 0x01,
     /* bytes: more of the last FILE. */
     IN_FILE_MORE = 0x02,
-    /* key, u8 flags, u64 memory bytes, u64 CPU microseconds, u32 processes, u32 lease milliseconds,
+    /* key, secret of the seals, u8 flags, u64 memory bytes, u64 CPU microseconds, u32 processes, u32 lease milliseconds,
      * u32 count of arguments, u32 count of environment entries; then each argument and each entry as
      * u32 length, bytes, a zero byte. A limit of 0 is none; the lease has to be set. Once. */
     IN_JOB = 0x03,

@@ -6,13 +6,16 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "filter.h"
 #include "frames.h"
+#include "seal.h"
 
-enum { FILE_HEADER = 6, JOB_HEADER = KEY_BYTES + 33, VALUE_FD = 3 };
+enum { FILE_HEADER = 6, JOB_HEADER = KEY_BYTES + SECRET_BYTES + 33, VALUE_FD = 3 };
 
 static int file_fd = -1;
 static int files_errno;
@@ -37,8 +40,9 @@ static char **parse_strings(const uint8_t **at, size_t *left, uint32_t count) {
 
 bool job_parse(const uint8_t *payload, size_t length, struct job *job) {
     if (length < JOB_HEADER) return false;
-    const uint8_t *numbers = payload + KEY_BYTES;
+    const uint8_t *numbers = payload + KEY_BYTES + SECRET_BYTES;
     memcpy(job->key, payload, KEY_BYTES);
+    memcpy(job->secret, payload + KEY_BYTES, SECRET_BYTES);
     job->wants_value = (numbers[0] & JOB_WANTS_VALUE) != 0;
     job->memory_bytes = get_u64(numbers + 1);
     job->cpu_us = get_u64(numbers + 9);
@@ -103,7 +107,8 @@ void job_file_more(const uint8_t *bytes, size_t length) {
     while (files_errno == 0 && file_fd >= 0 && length > 0) {
         ssize_t count = write(file_fd, bytes, length);
         if (count < 0) {
-            files_errno = errno;
+            /* The limit of a file's size is the folder's: to reach either is to be out of space. */
+            files_errno = errno == EFBIG ? ENOSPC : errno;
             return;
         }
         bytes += count;
@@ -142,7 +147,9 @@ static int become_job(const struct job *job, const int fds[4]) {
     if (setsid() < 0) return errno;
     if (job->processes > 0 && setrlimit(RLIMIT_NPROC, &processes) != 0) return errno;
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (!filter_apply()) return errno;
     execvp(job->argv[0], job->argv);
     return errno;
 }

@@ -10,7 +10,7 @@
 #define WORK_FOLDER "/job"
 
 struct job {
-    uint8_t key[16];
+    uint8_t key[16], secret[16];
     bool wants_value;
     /* 0 is no limit. */
     uint64_t memory_bytes, cpu_us;

@@ -20,11 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "filter.h"
 #include "frames.h"
 #include "inbox.h"
 #include "job.h"
 #include "listing.h"
 #include "outbox.h"
+#include "seal.h"
 #include "usage.h"
 
 /* How often limits are looked at, and how often processes are killed until none is left. */
@@ -138,6 +140,7 @@ static void start_job(const struct in_frame *frame) {
     /* A second job, or one that is not to be understood, is the executor's fault: nothing is safe. */
     if (phase != WAITING || !job_parse(frame->payload, frame->length, &job)) _exit(3);
     inbox_set_key(job.key);
+    seal_begin(job.secret);
     usage_begin();
     started_at = ended_at = now_us();
     report.code = (uint32_t)job_files_done(&report.path);
@@ -331,6 +334,8 @@ static void turn(int children) {
     if (inbox_is_broken()) _exit(3);
     if (phase != WAITING) write_input();
     if (!input_told && outbox_takes_answers()) tell_input_taken();
+    bool is_drained = pipes.out < 0 && pipes.err < 0 && pipes.value < 0;
+    if (phase == DRAINING && is_drained && outbox_has_room(MAX_OUT_PAYLOAD)) tell_exit();
 
     bool reads_output = outbox_has_room(MAX_OUT_PAYLOAD);
     struct pollfd fds[] = {
@@ -358,8 +363,6 @@ static void turn(int children) {
     if (fds[3].revents != 0 && outbox_has_room(MAX_OUT_PAYLOAD)) read_output(&pipes.out, 1);
     if (fds[4].revents != 0 && outbox_has_room(MAX_OUT_PAYLOAD)) read_output(&pipes.err, 2);
     if (fds[5].revents != 0) read_value();
-    bool is_drained = pipes.out < 0 && pipes.err < 0 && pipes.value < 0;
-    if (phase == DRAINING && is_drained && outbox_has_room(MAX_OUT_PAYLOAD)) tell_exit();
     if (!outbox_write(STDOUT_FILENO)) _exit(0);
 }
 
@@ -380,6 +383,7 @@ int main(void) {
     close_inherited();
     umask(022);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child, NULL);
@@ -387,6 +391,7 @@ int main(void) {
     if (children < 0 || fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) != 0) return 4;
     if (fcntl(STDOUT_FILENO, F_SETFL, O_NONBLOCK) != 0) return 4;
 
+    filter_prepare();
     *outbox_answer_payload() = PROTOCOL_VERSION;
     outbox_answer(OUT_READY, 1);
     for (;;) turn(children);

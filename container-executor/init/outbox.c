@@ -4,12 +4,13 @@
 #include <unistd.h>
 
 #include "frames.h"
+#include "seal.h"
 
 enum { SEQ_BYTES = 8 };
 
 /* What may be kept; the space is twice that, so that moving it together stays rare. */
 enum { KEPT_MAX = 1024 * 1024, EVENT_SPACE = 2 * KEPT_MAX };
-enum { ANSWER_MAX = FRAME_HEADER + MAX_OUT_PAYLOAD, ANSWER_SPACE = 4 * ANSWER_MAX };
+enum { ANSWER_MAX = FRAME_HEADER + MAX_OUT_PAYLOAD + SEAL_BYTES, ANSWER_SPACE = 4 * ANSWER_MAX };
 
 /* Frames lie between start and end; those before `sent` were written, the one at `sent` in part. */
 static struct {
@@ -31,12 +32,21 @@ static size_t frame_length(const uint8_t *frame) {
     return FRAME_HEADER + get_u32(frame);
 }
 
+/* Puts header and seal around a payload in its place; the frame's length. */
+static size_t finish_frame(uint8_t *frame, uint8_t type, size_t payload) {
+    uint8_t *bytes = frame + FRAME_HEADER;
+    size_t sealed = payload + seal(type, bytes, payload, bytes + payload);
+    put_u32(frame, (uint32_t)sealed);
+    frame[4] = type;
+    return FRAME_HEADER + sealed;
+}
+
 bool outbox_has_room(size_t payload) {
-    return events.end - events.start + FRAME_HEADER + payload <= KEPT_MAX;
+    return events.end - events.start + FRAME_HEADER + payload + SEAL_BYTES <= KEPT_MAX;
 }
 
 uint8_t *outbox_event(void) {
-    if (events.end + FRAME_HEADER + MAX_OUT_PAYLOAD > EVENT_SPACE) {
+    if (events.end + FRAME_HEADER + MAX_OUT_PAYLOAD + SEAL_BYTES > EVENT_SPACE) {
         memmove(events.bytes, events.bytes + events.start, events.end - events.start);
         events.sent -= events.start;
         events.end -= events.start;
@@ -47,10 +57,8 @@ uint8_t *outbox_event(void) {
 
 void outbox_add(uint8_t type, size_t after_seq) {
     uint8_t *frame = events.bytes + events.end;
-    put_u32(frame, (uint32_t)(SEQ_BYTES + after_seq));
-    frame[4] = type;
     put_u64(frame + FRAME_HEADER, ++events.last_seq);
-    events.end += frame_length(frame);
+    events.end += finish_frame(frame, type, SEQ_BYTES + after_seq);
 }
 
 /* Drops what is acknowledged, but never the frame that is written in part. */
@@ -90,9 +98,7 @@ uint8_t *outbox_answer_payload(void) {
 
 void outbox_answer(uint8_t type, size_t payload) {
     uint8_t *frame = answers.bytes + answers.end;
-    put_u32(frame, (uint32_t)payload);
-    frame[4] = type;
-    answers.end += frame_length(frame);
+    answers.end += finish_frame(frame, type, payload);
 }
 
 bool outbox_has_work(void) {
@@ -100,7 +106,7 @@ bool outbox_has_work(void) {
 }
 
 /* A frame is out: on to the next. */
-static void finish_frame(size_t length) {
+static void frame_is_out(size_t length) {
     bool was_event = writing == AN_EVENT;
     writing = NOTHING;
     written = 0;
@@ -124,7 +130,7 @@ bool outbox_write(int fd) {
         ssize_t count = write(fd, frame + written, length - written);
         if (count < 0) return errno == EAGAIN || errno == EINTR;
         written += (size_t)count;
-        if (written == length) finish_frame(length);
+        if (written == length) frame_is_out(length);
     }
     return true;
 }
