@@ -25,8 +25,31 @@ export default defineConfig({
           name: "workers",
           globalSetup: ["test/support/real-sandbox.ts"],
           include: ["test/{gateway,durable-objects,protocol}/**/*.test.ts"],
-          exclude: ["test/durable-objects/{queue,lane}/**"],
+          exclude: ["test/durable-objects/{queue,lane}/**", "test/gateway/jobs/**"],
         },
+      },
+      {
+        // The whole edge with a container lane, whose executor the tests play.
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                KEY_SIGNING_SECRET: `a:${"k".repeat(32)}`,
+                EXECUTOR_SECRET: `a:${"e".repeat(32)}`,
+                ADMIN_TOKEN: "t".repeat(32),
+                WEBHOOK_SECRET: `a:${"w".repeat(32)}`,
+                SANDBOX_URLS: "http://sandbox.test",
+                CONTAINER_URLS: "http://container.test",
+                MAX_CONCURRENT_CONTAINERS: "2",
+                CONTAINER_NETWORK: "*",
+                RUN_WAIT_MAX_MS: "1500",
+                LOG_REQUESTS: "off",
+              },
+            },
+          }),
+        ],
+        test: { name: "jobs", include: ["test/gateway/jobs/**/*.test.ts"], testTimeout: 20_000 },
       },
       {
         // The queue's objects with Jobs that only note what they are told.

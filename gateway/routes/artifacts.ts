@@ -35,48 +35,74 @@ artifacts.get("/v1/jobs/:id/artifacts/:path{.+}", authenticate, authorize("read"
   unwrap(await c.get("services").jobs.find(tenant, jobId));
   const path = c.req.param("path");
   if (path.length > PATH_CHARS_MAX) throw NOT_FOUND();
-  const range = /^bytes=[0-9]*-[0-9]*$/.test(c.req.header("Range") ?? "");
+  const range = readRange(c.req.header("Range"));
   // The key begins with the caller's own tenant, so another's files have no name here.
-  const file = await readFile(c.get("services").files, artifactKey(tenant, jobId, path), {
-    range: range ? c.req.raw.headers : undefined,
-  });
+  const key = artifactKey(tenant, jobId, path);
+  const { files } = c.get("services");
+  const part = range === undefined ? undefined : await readPart(files, key, range);
+  const file = part ?? (await readWhole(files, key));
   sandboxed(c);
   c.header("Content-Type", "application/octet-stream");
   c.header("Content-Disposition", dispositionOf(path));
   c.header("Accept-Ranges", "bytes");
   c.header("ETag", file.httpEtag);
-  const { offset, length } = sliceOf(file);
+  if (part === undefined || range === undefined) {
+    c.header("Content-Length", String(file.size));
+    return c.body(file.body, 200);
+  }
+  const { offset, length } = sliceOf(range, file.size);
   c.header("Content-Length", String(length));
-  if (length === file.size) return c.body(file.body, 200);
   c.header("Content-Range", `bytes ${offset}-${offset + length - 1}/${file.size}`);
   return c.body(file.body, 206);
 });
 
-/** @throws {FailureError} Where there is no such file, or not now. */
-async function readFile(
+type ByteRange =
+  | { readonly suffix: number }
+  | { readonly offset: number; readonly length?: number };
+
+/** One range of bytes; what cannot be read, or is several, is passed over, as RFC 9110 allows. */
+function readRange(header: string | undefined): ByteRange | undefined {
+  const [, first = "", last = ""] = /^bytes=([0-9]{0,15})-([0-9]{0,15})$/.exec(header ?? "") ?? [];
+  if (first === "") return Number(last) > 0 ? { suffix: Number(last) } : undefined;
+  const offset = Number(first);
+  if (last === "") return { offset };
+  const length = Number(last) - offset + 1;
+  return length > 0 ? { offset, length } : undefined;
+}
+
+function sliceOf(range: ByteRange, size: number): { offset: number; length: number } {
+  if ("suffix" in range) {
+    const length = Math.min(range.suffix, size);
+    return { offset: size - length, length };
+  }
+  const { offset, length = size } = range;
+  return { offset, length: Math.min(length, size - offset) };
+}
+
+/** A file's part, or undefined where it has none such: then the whole is the answer. */
+async function readPart(
   files: R2Bucket,
   key: string,
-  { range }: { readonly range: Headers | undefined },
-): Promise<R2ObjectBody> {
+  range: ByteRange,
+): Promise<R2ObjectBody | undefined> {
+  try {
+    return (await files.get(key, { range })) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws {FailureError} Where there is no such file, or not now. */
+async function readWhole(files: R2Bucket, key: string): Promise<R2ObjectBody> {
   let file: R2ObjectBody | null;
   try {
-    file = await files.get(key, range === undefined ? {} : { range });
+    file = await files.get(key);
   } catch (error) {
     console.error({ event: "artifact_unreadable", key, error });
     throw new FailureError({ code: "jobs_unavailable", retryAfterMs: 1_000 }, { cause: error });
   }
   if (file === null) throw NOT_FOUND();
   return file;
-}
-
-function sliceOf({ range, size }: R2ObjectBody): { offset: number; length: number } {
-  if (range === undefined) return { offset: 0, length: size };
-  if ("suffix" in range) {
-    const length = Math.min(range.suffix, size);
-    return { offset: size - length, length };
-  }
-  const offset = range.offset ?? 0;
-  return { offset, length: range.length ?? size - offset };
 }
 
 /** The file's own name, for whoever saves it (RFC 6266); in ASCII for those who know no other. */
