@@ -16,8 +16,9 @@ interface Share {
   /** The round that gave the credit. */
   round: number;
   usualMs: number | undefined;
-  /** Chosen, and not settled yet. */
+  /** Turns that are not settled yet, and what they were charged. */
   underWay: number;
+  chargedMs: number;
 }
 
 /** A tenant's turn, and what it was charged for it. */
@@ -29,12 +30,14 @@ export interface Turn {
 /**
  * Whose turn it is for a slot: deficit round robin between tenants that have work, by slot time.
  *
- * Tenants take turns of one job each. A turn is charged with what the tenant's jobs usually cost,
- * and corrected when the job ends. Who has used its credit sits out until nobody who has work has
- * any; then a round begins that gives each as much, by weight, as lets even the deepest in debt
- * start something. So in the long run slot time follows the weights, nobody with work is passed
- * over for longer than a round, and who comes with a single job waits one turn of each other.
- * Pure: no clock, no storage; forgotten with its object, which costs one round of fairness.
+ * A turn starts one job. It is charged with what the tenant's jobs usually cost, and corrected when
+ * the job ends. Within a round the next turn is whose credit, by weight, is the largest, so turns
+ * of several tenants alternate as their weights and costs say. Who has used its credit sits out
+ * until nobody who has work has any; then a round begins that gives each as much, by weight, as
+ * lets even the deepest in debt start something. So in the long run slot time follows the weights,
+ * nobody with work is passed over for longer than a round, and who comes with a single job waits
+ * for one turn at most of each other. Pure: no clock, no storage; forgotten with its object, which
+ * costs one round of fairness.
  */
 export class FairShare {
   readonly #shares = new Map<string, Share>();
@@ -70,9 +73,12 @@ export class FairShare {
     const share = this.#shareOf(tenant);
     share.weight = weight;
     share.backlog = backlog;
-    if (backlog > 0 && share.round < this.#round) {
-      // Credit is for those who have work, and so is debt: whoever comes back begins anew.
-      share.creditMs = this.#creditMs * weight;
+    const isBack = backlog > 0 && !this.#ready.has(tenant) && !this.#spent.has(tenant);
+    if (isBack) {
+      // Credit is for those who have work: whoever comes back brings none along, and beyond its
+      // round no debt, but stands where the others stand now.
+      const level = this.#level() * weight;
+      share.creditMs = share.round === this.#round ? Math.min(share.creditMs, level) : level;
       share.round = this.#round;
     }
     this.#place(tenant, share);
@@ -81,32 +87,33 @@ export class FairShare {
   /** Gives the next slot to whose turn it is; undefined where nobody has work. */
   next(): Turn | undefined {
     if (this.#ready.size === 0) this.#beginRound();
-    const [tenant] = this.#ready;
+    const tenant = this.#furthestBehind();
     const share = tenant === undefined ? undefined : this.#shares.get(tenant);
     if (tenant === undefined || share === undefined) return undefined;
     const chargedMs = share.usualMs ?? this.#usualMs ?? FIRST_GUESS_MS;
     share.backlog--;
     share.underWay++;
+    share.chargedMs += chargedMs;
     share.creditMs -= chargedMs;
-    // Behind all others that have credit.
+    // Behind all others that stand where it stands.
     this.#ready.delete(tenant);
     this.#place(tenant, share);
     return { tenant, chargedMs };
   }
 
   /** A turn's job has ended, after `costMs` of its slot. */
-  settle({ tenant, chargedMs }: Turn, costMs: number): void {
+  settle(turn: Turn, costMs: number): void {
     this.#usualMs = smoothed(this.#usualMs, costMs);
-    const share = this.#shares.get(tenant);
+    const share = this.#shares.get(turn.tenant);
     if (share === undefined) return;
     share.usualMs = smoothed(share.usualMs, costMs);
-    this.#correct(tenant, share, chargedMs - costMs);
+    this.#correct(turn, share, costMs);
   }
 
   /** A turn started nothing. */
-  giveBack({ tenant, chargedMs }: Turn): void {
-    const share = this.#shares.get(tenant);
-    if (share !== undefined) this.#correct(tenant, share, chargedMs);
+  giveBack(turn: Turn): void {
+    const share = this.#shares.get(turn.tenant);
+    if (share !== undefined) this.#correct(turn, share, 0);
   }
 
   /** Takes up a turn that was given before this object came to memory. */
@@ -115,9 +122,37 @@ export class FairShare {
     return { tenant, chargedMs: 0 };
   }
 
-  #correct(tenant: string, share: Share, backMs: number): void {
+  /** Who has the most credit left for its weight: the first among equals. */
+  #furthestBehind(): string | undefined {
+    let best: string | undefined;
+    let most = -Infinity;
+    for (const tenant of this.#ready) {
+      const share = this.#shares.get(tenant);
+      if (share === undefined || share.creditMs / share.weight <= most) continue;
+      best = tenant;
+      most = share.creditMs / share.weight;
+    }
+    return best;
+  }
+
+  /**
+   * The most credit that anyone with work has left, for a weight of one. What turns under way were
+   * charged counts as left: when they cost less it comes back, and nobody is to stand behind it.
+   */
+  #level(): number {
+    let most = -Infinity;
+    for (const tenant of [...this.#ready, ...this.#spent]) {
+      const share = this.#shares.get(tenant);
+      if (share === undefined) continue;
+      most = Math.max(most, (share.creditMs + share.chargedMs) / share.weight);
+    }
+    return most === -Infinity ? this.#creditMs : most;
+  }
+
+  #correct({ tenant, chargedMs }: Turn, share: Share, costMs: number): void {
     share.underWay--;
-    share.creditMs += backMs;
+    share.chargedMs -= chargedMs;
+    share.creditMs += chargedMs - costMs;
     this.#place(tenant, share);
   }
 
@@ -160,6 +195,7 @@ export class FairShare {
       round: -1,
       usualMs: undefined,
       underWay: 0,
+      chargedMs: 0,
     };
     this.#shares.set(tenant, share);
     return share;

@@ -132,8 +132,9 @@ export function clearAll(): void {
   jobLog.clear();
 }
 
-/** Executors answer nothing of their load, so that no test asks the network. */
+/** Executors answer nothing of their load, and messages that are lost on purpose are no news. */
 export function silenceExecutors(): void {
+  vi.spyOn(console, "warn").mockImplementation(() => {});
   vi.spyOn(globalThis, "fetch").mockImplementation(async () => new Response(null, { status: 503 }));
 }
 
@@ -162,3 +163,15 @@ export async function silenceGrants(stub: DurableObjectStub<Lane>): Promise<void
     }
   });
 }
+
+/** The tenant's alarm, as if so much time had passed. */
+export const alarmAfter = (stub: DurableObjectStub<Tenant>, ms: number): Promise<void> =>
+  runInDurableObject(stub, async (tenant) => {
+    const now = Date.now() + ms;
+    const clock = vi.spyOn(Date, "now").mockReturnValue(now);
+    try {
+      await tenant.alarm();
+    } finally {
+      clock.mockRestore();
+    }
+  });
