@@ -9,6 +9,9 @@ import { base64Of } from "./base64.ts";
  */
 export const REFERENCED_FILES_BYTES = 16 * 1024 * 1024;
 
+/** The longest key that R2 takes. */
+const KEY_MAX_BYTES = 1_024;
+
 export type StoreAnswer =
   | { readonly kind: "stored" }
   /** It cannot be kept, whenever it is tried again. */
@@ -23,6 +26,9 @@ export async function storeArtifact(
   { path, bytes, mode, sha256 }: ContainerArtifact,
 ): Promise<StoreAnswer> {
   const key = artifactKey(job.tenant, job.jobId, path);
+  if (!path.isWellFormed() || new TextEncoder().encode(key).length > KEY_MAX_BYTES) {
+    return { kind: "unkept", reason: "its name is too long, or no text" };
+  }
   const customMetadata = { mode: String(mode) };
   const answer = await parts.lane.artifact(run, path, async (body): Promise<StoreAnswer> => {
     const { readable, writable } = new FixedLengthStream(bytes);

@@ -38,6 +38,12 @@ interface Read {
   readonly unkept: UnkeptArtifact | undefined;
 }
 
+/** What a run may take beyond its own time: to fetch its image and start, and to hand over its files. Milliseconds. */
+const OVERDUE_ALLOWANCE_MS = 30 * 60_000;
+
+/** Tries to store one artifact, the pauses between them growing, before the run goes on without it. */
+const ARTIFACT_TRIES = 20;
+
 /** How many unkept artifacts a result names. */
 const UNKEPT_MAX = 100;
 
@@ -59,6 +65,9 @@ export class ContainerRun {
   readonly #batches: EventBatches<Read>;
   /** The event stream that is being read. */
   #stream = new AbortController();
+  /** Since when the stream cannot be read. */
+  #unusableSince: number | undefined;
+  #artifactFailures = 0;
 
   constructor(parts: {
     readonly store: JobStore;
@@ -150,6 +159,7 @@ export class ContainerRun {
           return await this.#decide(attempt, value, heard);
         }
         heard = true;
+        this.#unusableSince = undefined;
         const isRead = await this.#take(attempt, value);
         if (isRead !== "next") return isRead;
       }
@@ -163,6 +173,14 @@ export class ContainerRun {
     const phase = this.#store.record?.phase;
     if (phase?.kind !== "running") return;
     const { attempt } = phase;
+    const spec = await this.#readSpec();
+    const wallMs = spec?.work.lane === "container" ? spec.work.order.caps.wallMs : 0;
+    const limitMs = wallMs + OVERDUE_ALLOWANCE_MS;
+    if (Date.now() - attempt.at > limitMs) {
+      stopRun(this.#store, { kind: "overdue", limitMs });
+      this.#stream.abort();
+      return;
+    }
     const answer = await this.#lane.renew(addressOf(attempt));
     const current = currentPhase(this.#store, "running", attempt.epoch);
     if (current === undefined) return;
@@ -184,7 +202,7 @@ export class ContainerRun {
     const answer = await this.#lane.kill(addressOf(attempt));
     const current = currentPhase(this.#store, "running", attempt.epoch);
     if (answer.kind === "ended") {
-      if (current !== undefined && stop.kind === "silent") await this.#lose(attempt, stop);
+      if (current !== undefined && stop.kind !== "cancel") await this.#lose(attempt, stop);
       return answer;
     }
     if (current === undefined) return { kind: "ended", killMs: null };
@@ -254,13 +272,16 @@ export class ContainerRun {
       const { identity } = await factsOf(this.#store, attempt, this.#readSpec);
       const parts = { lane: this.#lane, bucket: this.#bucket };
       const stored = await storeArtifact(parts, identity, addressOf(attempt), event.artifact);
+      const isHopeless = ++this.#artifactFailures > ARTIFACT_TRIES;
       // The stream is read again from before this event.
-      if (stored.kind === "unreachable") {
+      if (stored.kind === "unreachable" && !isHopeless) {
         this.#batches.flush();
         return "again";
       }
-      if (stored.kind === "unkept") {
-        unkept = { path: event.artifact.path, reason: stored.reason };
+      this.#artifactFailures = 0;
+      if (stored.kind !== "stored") {
+        const reason = stored.kind === "unkept" ? stored.reason : "it cannot be stored";
+        unkept = { path: event.artifact.path, reason };
       }
     }
     const chars = "data" in event ? event.data.length + 128 : 256;
@@ -302,7 +323,13 @@ export class ContainerRun {
   ): Promise<StepOutcome> {
     const phase = currentPhase(this.#store, "running", attempt.epoch);
     if (phase === undefined) return "moved";
-    const decision = decideWatch(phase, cut, Date.now(), this.#leaseMs);
+    const now = Date.now();
+    if (cut.kind === "unusable") {
+      // Its lease is renewed all the while, so that does not end it.
+      this.#unusableSince ??= now;
+      if (now - this.#unusableSince >= this.#leaseMs) stopRun(this.#store, cut);
+    }
+    const decision = decideWatch(phase, cut, now, this.#leaseMs);
     if (decision.kind === "attach") return heard ? "moved" : "again";
     await this.#obey(attempt, decision);
     return "moved";

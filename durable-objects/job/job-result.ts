@@ -192,6 +192,8 @@ function lossReason(loss: Loss): string {
       return "its executor vanished";
     case "silent":
       return `its executor said nothing for ${loss.limitMs} ms`;
+    case "overdue":
+      return `it went on for more than ${loss.limitMs} ms, and was killed`;
     case "unusable":
       return loss.reason;
   }

@@ -20,7 +20,11 @@ export interface Attempt {
 export type Stop =
   | { readonly kind: "cancel"; readonly reason: string }
   /** Its executor said nothing for so long. */
-  | { readonly kind: "silent"; readonly limitMs: number };
+  | { readonly kind: "silent"; readonly limitMs: number }
+  /** It goes on past all that it may take. */
+  | { readonly kind: "overdue"; readonly limitMs: number }
+  /** Its executor tells of it what nobody can read. */
+  | { readonly kind: "unusable"; readonly reason: string };
 
 /** What a run came to, its result's text apart. */
 export type RunEnd =
@@ -69,8 +73,7 @@ export type Loss =
   | { readonly kind: "unknown_there" }
   /** It could not be asked until the run's lease was over, and with it the run. */
   | { readonly kind: "unreachable" }
-  | { readonly kind: "silent"; readonly limitMs: number }
-  | { readonly kind: "unusable"; readonly reason: string };
+  | Exclude<Stop, { kind: "cancel" }>;
 
 /** What to do next with a run that is starting. */
 export type StartDecision =
@@ -154,7 +157,7 @@ export function decideWatch(
 
 /** Whether a loss leaves it open how far the run came. */
 export const certaintyOf = (loss: Loss): Certainty =>
-  loss.kind === "unknown_there" || loss.kind === "silent" ? "certain" : "unknown";
+  loss.kind === "unreachable" || loss.kind === "unusable" ? "unknown" : "certain";
 
 /** How long to wait before the next try, after so many that failed; milliseconds. */
 export const retryDelayMs = (failures: number): number =>

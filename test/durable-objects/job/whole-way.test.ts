@@ -120,19 +120,17 @@ describe("a job that goes the whole way", () => {
   });
 
   it("survives a crash of all objects at once", async () => {
-    const { promise: reached, resolve } = Promise.withResolvers<void>();
     let isFirst = true;
     playHost(SANDBOX, async (request) => {
       if (request.method !== "PUT") return Response.json({ ready: true });
       if (isFirst) {
         isFirst = false;
-        resolve();
         await new Promise<never>(() => {});
       }
       return ended();
     });
     const test = await submit();
-    await reached;
+    await vi.waitFor(() => expect(isFirst).toBe(false));
     await abortAllDurableObjects();
     await runDurableObjectAlarm(test.job());
     await test.over();
