@@ -59,12 +59,11 @@ export class JobQueue {
   /** No wait ends before this. */
   #nextExpiry = Infinity;
 
-  constructor(rows: JobRows, options: { readonly timeoutMs: number }) {
+  constructor(rows: JobRows, timeoutMs: number, now: number) {
     this.#rows = rows;
-    this.#timeoutMs = options.timeoutMs;
+    this.#timeoutMs = timeoutMs;
     this.#takenEpochs = new Map(rows.takenEpochs());
     this.#lastSeq = rows.lastSeq();
-    const now = Date.now();
     for (const job of rows.open()) this.#replace(undefined, job, now);
   }
 

@@ -69,7 +69,7 @@ export class TenantJobs {
     const { tenant, storage, env, config } = side;
     this.#side = side;
     this.#rows = new JobRows(storage);
-    this.#queue = new JobQueue(this.#rows, { timeoutMs: config.queue.timeoutMs });
+    this.#queue = new JobQueue(this.#rows, config.queue.timeoutMs, Date.now());
     this.#messages = new JobMessages(this.#queue, this.#rows, tenant, env.JOB);
     this.#offers = new LaneOffers(tenant);
     this.#retention = new Retention(this.#rows, config.queue, tenant, env.JOB);
