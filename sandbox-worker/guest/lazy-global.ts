@@ -7,27 +7,32 @@ export function nameAs(value: unknown, name: string): void {
   }
 }
 
+function settle(target: object, name: string, value: unknown, enumerable: boolean): void {
+  defineProperty(target, name, { value, writable: true, configurable: true, enumerable });
+}
+
 /**
- * Puts a global in place whose value is made when somebody first asks for it: an accessor that
- * turns itself into what a web-standard global is, a writable, configurable data property.
+ * Puts a property in place whose value is made when somebody first asks for it: an accessor that
+ * turns itself into what a web-standard global is, a writable, configurable data property. `make`
+ * is called with the property's name and `detail`, so that one function serves many.
  */
-export function defineLazy(
+export function defineLazy<Detail>(
   target: object,
   name: string,
-  make: () => unknown,
+  make: (name: string, detail: Detail) => unknown,
+  detail: Detail,
   enumerable = false,
 ): void {
-  const settleAs = (value: unknown): void => {
-    defineProperty(target, name, { value, writable: true, configurable: true, enumerable });
-  };
   defineProperty(target, name, {
     get() {
-      const value = make();
+      const value = make(name, detail);
       nameAs(value, name);
-      settleAs(value);
+      settle(target, name, value, enumerable);
       return value;
     },
-    set: settleAs,
+    set(value: unknown) {
+      settle(target, name, value, enumerable);
+    },
     configurable: true,
     enumerable,
   });

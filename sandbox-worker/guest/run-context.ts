@@ -26,6 +26,7 @@ export function makeContext(run: Run): RunContext {
       else run.abort = abort;
       return controller.signal;
     },
+    null,
     true,
   );
   return ctx as unknown as RunContext;
