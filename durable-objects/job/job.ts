@@ -1,8 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 
 import { type Config, configOf } from "../../gateway/config.ts";
-import { ContainerLane } from "../../gateway/lanes/container.ts";
-import { IsolateJobs } from "../../gateway/lanes/isolate-jobs.ts";
 import { RENEW_EVERY_MS } from "../../protocol/container-api.ts";
 import type {
   CancelAnswer,
@@ -17,6 +15,7 @@ import type {
   WebhookDelivery,
 } from "../job-contract.ts";
 import { jobPrefix } from "../job-contract.ts";
+import { callersOf } from "./callers.ts";
 import { EventSockets } from "./event-sockets.ts";
 import { eventStream } from "./event-stream.ts";
 import { JobDriver } from "./job-driver.ts";
@@ -27,7 +26,6 @@ import { readSpecOf } from "./read-spec.ts";
 import { resultName } from "./run-parts.ts";
 import { doneChange } from "./settling.ts";
 import { Deliveries } from "./webhook-deliveries.ts";
-import { WebhookSender } from "./webhook-sender.ts";
 import { deliveryView, redelivered } from "./webhook.ts";
 
 /** Events that one answer to a poller holds at most, and about how long it may be. Characters. */
@@ -214,17 +212,18 @@ export class Job extends DurableObject<Env> implements JobCalls {
   #assemble(): [JobStore, JobDriver, Deliveries] {
     const { ctx, env } = this;
     const config = this.#config;
+    const { containers, isolates, webhooks } = callersOf(config);
     const store = new JobStore(ctx.storage, env.ARTIFACTS, this.#job, config.jobEventsMaxBytes);
     const driver = new JobDriver({
       store,
       peers: this.#peers,
       bucket: env.ARTIFACTS,
-      containers: new ContainerLane(config),
-      isolates: new IsolateJobs(config),
+      containers,
+      isolates,
       leaseMs: config.leaseMs,
     });
     store.onNews = () => this.#sockets.tell();
-    return [store, driver, new Deliveries(store, new WebhookSender(config))];
+    return [store, driver, new Deliveries(store, webhooks)];
   }
 
   #introduce(identity: JobIdentity): void {
