@@ -30,8 +30,8 @@ import type {
   TenantOfJobs,
   TenantQueueView,
 } from "../job-contract.ts";
-import { specKey } from "../job-contract.ts";
-import { isOver, type JobRecord } from "../queue/job-record.ts";
+import { jobObjectName, specKey } from "../job-contract.ts";
+import { identityOf, isOver, isQueued, type JobRecord } from "../queue/job-record.ts";
 import { TenantJobs, type TenantSide } from "../queue/tenant-jobs.ts";
 import { decideAdmission, type Standing } from "./admission.ts";
 import { Leases } from "./concurrency.ts";
@@ -231,6 +231,14 @@ export class Tenant extends DurableObject<Env> implements TenantOfJobs {
   job(jobId: string): JobSummary | null {
     const job = this.#jobs.find(jobId);
     return job === undefined ? null : this.#jobs.summary(job, Date.now());
+  }
+
+  /** Tells a job that waits of itself, so that who follows it is told `queued`. Safe to repeat. */
+  async introduceJob(jobId: string): Promise<void> {
+    const job = this.#jobs.find(jobId);
+    if (job === undefined || !isQueued(job)) return;
+    const stub = this.env.JOB.getByName(jobObjectName(this.#name, jobId));
+    await stub.introduce(identityOf(job, this.#name));
   }
 
   /** A page of jobs, the newest first. A page may hold fewer than asked for and yet have a next. */

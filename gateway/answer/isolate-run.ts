@@ -16,6 +16,12 @@ export type LastStep = Exclude<RunStep, { event: unknown }>;
 /** What an answer to a run is made of: a text, or a body that is still being written. */
 export type RunBody = string | ReadableStream<Uint8Array>;
 
+/**
+ * Has a script that no isolate can link run in a container, for answers that have begun: its result
+ * as JSON text, or undefined where it cannot run there either. `clientLeft` ends it.
+ */
+export type Escalate = (reason: string, clientLeft: AbortSignal) => Promise<string | undefined>;
+
 /** JSON allows it before a value, so it can be written while there is nothing to say. */
 const JSON_KEEPALIVE = " ";
 
@@ -25,17 +31,28 @@ const JSON_KEEPALIVE = " ";
  * A run that goes on for longer has its status sent before its end is known, and blanks until
  * then: nothing else shows that the client has closed its connection.
  */
-export async function answerWithJson(facts: RunFacts, run: StartedRun): Promise<Result<RunBody>> {
+export async function answerWithJson(
+  facts: RunFacts,
+  run: StartedRun,
+  escalate: Escalate,
+): Promise<Result<RunBody>> {
   const last = lastStepOf(run);
   const early = await within(last, KEEPALIVE_MS);
   if (early !== undefined) {
     const result = resultOf(facts, early);
     return result.ok ? ok(resultJson(result.value)) : result;
   }
+  const client = new AbortController();
   const body = writtenBody(
     JSON_KEEPALIVE,
-    async (write) => write(resultJson(lateResultOf(facts, await last))),
-    () => run.cancel(),
+    async (write) => {
+      const step = await last;
+      write(await lateResultText(facts, step, (reason) => escalate(reason, client.signal)));
+    },
+    () => {
+      run.cancel();
+      client.abort();
+    },
   );
   return ok(body);
 }
@@ -45,7 +62,9 @@ export async function answerWithEvents(
   facts: RunFacts,
   run: StartedRun,
   format: StreamFormat,
+  escalate: Escalate,
 ): Promise<Result<RunBody>> {
+  const client = new AbortController();
   const first = run.next();
   const early = await within(first, KEEPALIVE_MS);
   if (early !== undefined && !("event" in early)) {
@@ -62,9 +81,12 @@ export async function answerWithEvents(
         else writer.console(step.event.line);
         step = await run.next();
       }
-      writer.done(resultJson(lateResultOf(facts, step)));
+      writer.done(await lateResultText(facts, step, (reason) => escalate(reason, client.signal)));
     },
-    () => run.cancel(),
+    () => {
+      run.cancel();
+      client.abort();
+    },
   );
   return ok(body);
 }
@@ -99,9 +121,18 @@ function resultOf(facts: RunFacts, step: LastStep): Result<UnparsedResult> {
   return fail({ code: "executor_timeout", lane: "isolate", limitMs: passedMs });
 }
 
-function lateResultOf(facts: RunFacts, step: LastStep): UnparsedResult {
-  if ("unlinkable" in step) return resultOfUnlinkable(facts, step.unlinkable);
-  return "end" in step ? resultOfEnd(facts, step.end) : resultOfLoss(facts);
+/** A run's result as JSON text, where the answer has begun and its status can be chosen no more. */
+async function lateResultText(
+  facts: RunFacts,
+  step: LastStep,
+  escalate: (reason: string) => Promise<string | undefined>,
+): Promise<string> {
+  if ("end" in step) return resultJson(resultOfEnd(facts, step.end));
+  if ("lost" in step) return resultJson(resultOfLoss(facts));
+  const elsewhere = facts.laneIsOpen
+    ? await escalate(unlinkableReason(step.unlinkable))
+    : undefined;
+  return elsewhere ?? resultJson(resultOfUnlinkable(facts, step.unlinkable));
 }
 
 /** What `promise` gives, or undefined if it takes longer; it goes on either way. */

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 
 import type { FollowRequest } from "../../durable-objects/job-contract.ts";
 import { FailureError } from "../../protocol/failure.ts";
+import type { JobSummary } from "../../protocol/job.ts";
 import type { AppEnv } from "../app-env.ts";
 import { sandboxed } from "./job-answer.ts";
 import { NDJSON, SSE } from "./run-stream.ts";
@@ -11,10 +12,12 @@ import { unwrap } from "./unwrap.ts";
 export async function answerJobStream(
   c: Context<AppEnv>,
   tenant: string,
-  jobId: string,
+  { id, state }: Pick<JobSummary, "id" | "state">,
   request: FollowRequest,
 ): Promise<Response> {
-  const followed = unwrap(await c.get("services").jobs.follow(tenant, jobId, request));
+  const { jobs } = c.get("services");
+  const followed = unwrap(await jobs.follow(tenant, id, request));
+  if (state === "queued") c.executionCtx.waitUntil(jobs.introduce(tenant, id));
   if (followed.kind === "dropped") throw droppedAt(request.after, followed.oldest);
   sandboxed(c);
   c.header("Content-Type", (request.format === "sse" ? SSE : NDJSON).contentType);

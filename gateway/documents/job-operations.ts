@@ -4,6 +4,7 @@ import {
   ArtifactsAnswer,
   BATCH_MAX,
   BatchAnswer,
+  CallbackDelivery,
   JobEvent,
   JobEventPage,
   JobExplanation,
@@ -177,6 +178,17 @@ export const JOB_OPERATIONS: readonly Operation[] = [
       "quota_exceeded",
       "queue_full",
     ],
+  },
+  {
+    method: "post",
+    path: "/v1/jobs/{id}/redeliver",
+    summary: "Tell a job's callback again of all that it was to be told",
+    access: "key",
+    answer: {
+      status: 200,
+      content: json(z.strictObject({ deliveries: z.array(CallbackDelivery) })),
+    },
+    failures: READ_FAILURES,
   },
   {
     method: "get",

@@ -11,6 +11,8 @@ import { runFormatOf } from "../answer/run-format.ts";
 import { NDJSON } from "../answer/run-stream.ts";
 import { unwrap } from "../answer/unwrap.ts";
 import type { AppEnv } from "../app-env.ts";
+import type { Principal } from "../identity/tenant-gate.ts";
+import type { Services } from "../services.ts";
 import { readJob } from "./job-view.ts";
 import { isAboutRights, type JobDraft, submitJobs } from "./submit-jobs.ts";
 import { waitForJob } from "./wait-for-job.ts";
@@ -35,11 +37,31 @@ export async function runAsJob(c: Context<AppEnv>, draft: Result<JobDraft>): Pro
   const onLeave = draft.ok && draft.value.idempotency === null ? "cancel" : "nothing";
   const format = runFormatOf(c);
   if (format.kind === "json") return answerWhenOver(c, job, onLeave);
-  return answerJobStream(c, tenant, job.id, {
+  return answerJobStream(c, tenant, job, {
     after: 0,
     format: format.format === NDJSON ? "ndjson" : "sse",
     onLeave,
   });
+}
+
+/**
+ * Runs a job to its end for an answer that has begun: its result as JSON text, or undefined where
+ * it could not be run. `clientLeft` ends it.
+ */
+export async function resultOfJob(
+  services: Services,
+  principal: Principal,
+  draft: Result<JobDraft>,
+  clientLeft: AbortSignal,
+): Promise<string | undefined> {
+  const { tenant } = principal;
+  const { jobs } = services;
+  const submitted = await submitJobs(services, principal, [draft]);
+  const answer = submitted.ok ? submitted.value.answers[0] : undefined;
+  if (answer?.kind !== "accepted") return undefined;
+  await waitForJob(jobs, tenant, answer.job.id, { onLeave: "cancel", clientLeft });
+  const over = await readJob(jobs, tenant, answer.job.id);
+  return over.ok ? (over.value.details.resultText ?? undefined) : undefined;
 }
 
 async function answerWhenOver(

@@ -11,6 +11,7 @@ import type {
   SubmitAnswer,
   SubmitRequest,
   TenantQueueView,
+  WebhookDelivery,
 } from "../../durable-objects/job-contract.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { JobExplanation, JobPage, JobSummary } from "../../protocol/job.ts";
@@ -23,6 +24,7 @@ type Answer<T> = T | Promise<T>;
 export interface TenantJobs {
   submitJobs(request: SubmitRequest): Answer<SubmitAnswer>;
   job(jobId: string): Answer<JobSummary | null>;
+  introduceJob(jobId: string): Answer<void>;
   jobs(filter: JobFilter): Answer<JobPage>;
   cancelJob(jobId: string, reason: string): Answer<JobSummary | null>;
   redriveJob(request: RedriveRequest): Answer<RedriveAnswer | null>;
@@ -32,6 +34,7 @@ export interface TenantJobs {
 
 /** What the gateway asks of a Job. */
 export interface JobReads {
+  redeliver(): Answer<readonly WebhookDelivery[]>;
   details(): Answer<JobDetails>;
   events(after: number): Answer<EventPage>;
   follow(request: FollowRequest): Answer<FollowAnswer>;
@@ -73,6 +76,11 @@ export class JobObjects {
 
   async find(tenant: string, jobId: string): Promise<Result<JobSummary>> {
     return found(await this.#askTenant(tenant, (stub) => stub.job(jobId)));
+  }
+
+  /** Has a job that waits tell its followers so. What fails is made up for when the job starts. */
+  async introduce(tenant: string, jobId: string): Promise<void> {
+    await this.#askTenant(tenant, (stub) => stub.introduceJob(jobId));
   }
 
   list(tenant: string, filter: JobFilter): Promise<Result<JobPage>> {
@@ -118,6 +126,11 @@ export class JobObjects {
   /** Follows a job live. The body is the caller's to read to its end or to cancel. */
   follow(tenant: string, jobId: string, request: FollowRequest): Promise<Result<FollowAnswer>> {
     return this.#askJob(tenant, jobId, (stub) => stub.follow(request));
+  }
+
+  /** Has a job's callback told again of all that it was to be told. */
+  redeliver(tenant: string, jobId: string): Promise<Result<readonly WebhookDelivery[]>> {
+    return this.#askJob(tenant, jobId, (stub) => stub.redeliver());
   }
 
   /** Passes a WebSocket on to the job. */

@@ -37,6 +37,11 @@ export async function planJob(
 ): Promise<Result<PlannedJob>> {
   switch (routed.lane) {
     case "isolate": {
+      const specifier = routed.request.lane === "auto" ? foreignImport(routed.request) : undefined;
+      if (specifier !== undefined) {
+        const reason = `it imports "${specifier}", which isolates do not have`;
+        return planInContainer(routed.request, inputJson, ground, reason);
+      }
       const planned = await planIsolateJob(routed, inputJson, ground);
       if (planned.ok || !isForContainers(routed, planned.failure)) return planned;
       const reason = aboveIsolates(planned.failure);
@@ -51,6 +56,17 @@ export async function planJob(
       return fail(notBuilt(routed.lane, routed.route.reason));
   }
 }
+
+const FOREIGN_IMPORT = /\b(?:from|import)\s*\(?\s*["']((?:node|npm):[^"'\n]{1,100})["']/;
+
+/**
+ * What a script seems to import that only containers have. A job's lane is chosen for good when it
+ * is submitted, so this looks at the text alone: what only looks like an import costs a container.
+ */
+const foreignImport = ({ code, modules }: ScriptRequest): string | undefined =>
+  [code, ...Object.values(modules)]
+    .map((source) => FOREIGN_IMPORT.exec(source)?.[1])
+    .find((specifier) => specifier !== undefined);
 
 type AboveMaximum = Extract<Failure, { code: "limit_out_of_range" }>;
 

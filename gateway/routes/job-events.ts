@@ -20,16 +20,17 @@ jobEvents.get("/v1/jobs/:id/events", authenticateByTicket, authorize("read"), as
   const jobId = unwrap(readJobId(c.req.param("id")));
   const lastEventId = c.req.header("Last-Event-ID") ?? c.req.query("last_event_id");
   const after = unwrap(readCursor(lastEventId, c.req.query("after")));
-  unwrap(await jobs.find(tenant, jobId));
+  const job = unwrap(await jobs.find(tenant, jobId));
   if (c.req.header("Upgrade")?.toLowerCase() === "websocket") {
     const page = unwrap(await jobs.events(tenant, jobId, after));
     if (page.kind === "dropped" && after > 0) throw droppedAt(after, page.oldest);
+    if (job.state === "queued") c.executionCtx.waitUntil(jobs.introduce(tenant, jobId));
     return jobs.upgrade(tenant, jobId, upgradeRequest(after));
   }
   const format = formatOf(c);
   return format === "json"
     ? answerPage(c, tenant, jobId, after)
-    : answerJobStream(c, tenant, jobId, { after, format, onLeave: "nothing" });
+    : answerJobStream(c, tenant, job, { after, format, onLeave: "nothing" });
 });
 
 /** Those events that there are after a cursor, for callers that poll. */

@@ -89,6 +89,14 @@ jobs.post("/v1/jobs/:id/redrive", authenticate, authorize("run"), async (c) => {
   return answerAccepted(c, job);
 });
 
+jobs.post("/v1/jobs/:id/redeliver", authenticate, authorize("run"), async (c) => {
+  const { tenant } = c.get("principal");
+  const objects = c.get("services").jobs;
+  const jobId = unwrap(readJobId(c.req.param("id")));
+  unwrap(await objects.find(tenant, jobId));
+  return c.json({ deliveries: unwrap(await objects.redeliver(tenant, jobId)) });
+});
+
 /** Longest that an answer to a cancellation waits for the proof that nothing runs any more. */
 const KILL_WAIT_MS = 10_000;
 

@@ -11,6 +11,7 @@ import type { TenantPolicy } from "../../protocol/tenant.ts";
 import {
   answerWithEvents,
   answerWithJson,
+  type Escalate,
   type LastStep,
   observed,
 } from "../answer/isolate-run.ts";
@@ -20,7 +21,7 @@ import type { AppEnv } from "../app-env.ts";
 import type { Config } from "../config.ts";
 import type { Principal } from "../identity/tenant-gate.ts";
 import { readDraft, readIdempotency } from "../jobs/read-draft.ts";
-import { runAsJob } from "../jobs/run-job.ts";
+import { resultOfJob, runAsJob } from "../jobs/run-job.ts";
 import type { JobDraft } from "../jobs/submit-jobs.ts";
 import { totalBoundMs } from "../lanes/isolate.ts";
 import { authenticate, requireScope } from "../middleware/authenticate.ts";
@@ -235,14 +236,17 @@ async function runIsolate(
     plan,
     laneIsOpen: routed.request.lane === "auto",
   };
+  const draftFor = (reason: string) => unlinkableDraft(c, routed, plan.work.inputJson, reason);
+  const escalate: Escalate = (reason, clientLeft) =>
+    resultOfJob(c.get("services"), principal, draftFor(reason), clientLeft);
   const answer =
     format.kind === "json"
-      ? await answerWithJson(facts, observedRun)
-      : await answerWithEvents(facts, observedRun, format.format);
+      ? await answerWithJson(facts, observedRun, escalate)
+      : await answerWithEvents(facts, observedRun, format.format, escalate);
   if (!answer.ok) {
     const { failure } = answer;
     if (failure.code !== "lane_unavailable") throw new FailureError(failure);
-    return runAsJob(c, unlinkableDraft(c, routed, plan.work.inputJson, failure.reason));
+    return runAsJob(c, draftFor(failure.reason));
   }
   c.header("Content-Type", format.kind === "json" ? "application/json" : format.format.contentType);
   c.header("Cache-Control", "no-store, no-transform");

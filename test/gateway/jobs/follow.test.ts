@@ -78,6 +78,24 @@ describe("GET /v1/jobs/{id}/events", () => {
     expect(await poll(2)).toMatchObject({ events: [{ type: "done" }], last: 3, ended: true });
   });
 
+  it("say that a job waits, before it starts", async () => {
+    const { key } = await newKey();
+    const notBefore = new Date(Date.now() + 3_600_000).toISOString();
+    const { id } = await submitted(key, { ...BASH, notBefore });
+    const response = await get(key, `/v1/jobs/${id}/events`, { Accept: "application/x-ndjson" });
+    const text = textOf(response);
+    await vi.waitUntil(async () => {
+      const headers = { Accept: "application/json" };
+      const page = await get(key, `/v1/jobs/${id}/events`, headers);
+      return (await page.json<JobEventPage>()).last === 1;
+    });
+    await send("DELETE", `/v1/jobs/${id}`, key);
+    expect(eventsIn(await text)).toMatchObject([
+      { seq: 1, type: "queued", position: 1 },
+      { seq: 2, type: "done", state: "cancelled" },
+    ]);
+  });
+
   it.each(["x", "-1", "1.5"])("refuse the cursor %s", async (after) => {
     const { key } = await newKey();
     const { id } = await submitted(key);

@@ -175,6 +175,41 @@ describe("a script", () => {
     });
   });
 
+  it.each([
+    ["application/json", /^ *\{.*"lane":"container"/],
+    ["application/x-ndjson", /^\n*\{"seq":1,"type":"done".*"lane":"container"/],
+  ])("goes to a container when its answer has begun, too (%s)", async (accept, form) => {
+    playLanes(() => {
+      const line = JSON.stringify({ unlinkable: { specifier: "node:fs", importer: "main.ts" } });
+      const body = new ReadableStream<Uint8Array>({
+        async pull(controller) {
+          await scheduler.wait(1_300);
+          controller.enqueue(new TextEncoder().encode(`${line}\n`));
+          controller.close();
+        },
+      });
+      return new Response(body);
+    });
+    const { key } = await newKey();
+    const response = await run(key, SCRIPT, { Accept: accept });
+    expect(response.headers.get("Location")).toBeNull();
+    const text = await textOf(response);
+    expect(text).toMatch(form);
+    expect(text).toContain('"outcome":"ok"');
+  });
+
+  it.each([
+    ['import fs from "node:fs"', 'it imports "node:fs", which isolates do not have'],
+    [
+      "const x = await import('npm:chalk@5')",
+      'it imports "npm:chalk@5", which isolates do not have',
+    ],
+  ])("as a job goes where its imports are: %s", async (code, reason) => {
+    const { key } = await newKey();
+    const response = await run(key, { ...SCRIPT, code }, { "Idempotency-Key": "i" });
+    expect(await response.json()).toMatchObject({ route: { lane: "container", reason } });
+  });
+
   it("that asks for more than isolates may have goes to a container, and says why", async () => {
     const { key } = await newKey();
     const response = await run(key, { ...SCRIPT, input: 1.5, limits: { wallMs: 30_001 } });

@@ -12,7 +12,8 @@ describe("batchItems()", () => {
   });
 
   it("takes up to a hundred", () => {
-    const of = (count: number) => `{"jobs":[${Array.from({ length: count }, () => "{}").join(",")}]}`;
+    const of = (count: number) =>
+      `{"jobs":[${Array.from({ length: count }, () => "{}").join(",")}]}`;
     expect(batchItems(of(100))).toMatchObject({ ok: true });
     expect(batchItems(of(101)).ok).toBe(false);
   });
