@@ -1,4 +1,5 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFileSync, writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { RunningLimits } from "../engine/engine.ts";
@@ -38,12 +39,14 @@ export class Cgroup {
     return (await cgroup.use()) === undefined ? undefined : cgroup;
   }
 
-  /** Sets the limits; false where one could not be, and the container's are then not known. */
-  async limit(limits: RunningLimits): Promise<boolean> {
+  /**
+   * Sets the limits; false where one could not be, and the container's are then not known. At once:
+   * it takes microseconds, and a turn of the thread pool some hundred of them for each file.
+   */
+  limit(limits: RunningLimits): boolean {
     try {
-      await (this.#paths.version === 1
-        ? limitV1(this.#paths, limits)
-        : limitV2(this.#paths.folder, limits));
+      if (this.#paths.version === 1) limitV1(this.#paths, limits);
+      else limitV2(this.#paths.folder, limits);
       return true;
     } catch {
       return false;
@@ -61,38 +64,38 @@ export class Cgroup {
 
 type V1Paths = Extract<CgroupPaths, { version: 1 }>;
 
-async function limitV1(paths: V1Paths, limits: RunningLimits): Promise<void> {
+function limitV1(paths: V1Paths, limits: RunningLimits): void {
   const { memoryBytes, nanoCpus, pids } = limits;
   const memory = join(paths.memory, "memory.limit_in_bytes");
   // Memory with swap: the same number allows none. Where the kernel does not count swap, it is not there.
   const withSwap = join(paths.memory, "memory.memsw.limit_in_bytes");
   const bytes = String(memoryBytes ?? -1);
-  const before = Number(await readFile(memory, "utf8"));
+  const before = Number(readFileSync(memory, "utf8"));
   const files =
     memoryBytes === null || memoryBytes > before ? [withSwap, memory] : [memory, withSwap];
   for (const file of files) {
-    await write(file, bytes, { optional: file === withSwap });
+    write(file, bytes, { optional: file === withSwap });
   }
-  await write(join(paths.cpu, "cpu.cfs_period_us"), String(PERIOD_US));
-  await write(join(paths.cpu, "cpu.cfs_quota_us"), String(quotaUs(nanoCpus) ?? -1));
-  await write(join(paths.pids, "pids.max"), String(pids ?? "max"));
+  write(join(paths.cpu, "cpu.cfs_period_us"), String(PERIOD_US));
+  write(join(paths.cpu, "cpu.cfs_quota_us"), String(quotaUs(nanoCpus) ?? -1));
+  write(join(paths.pids, "pids.max"), String(pids ?? "max"));
 }
 
-async function limitV2(folder: string, limits: RunningLimits): Promise<void> {
+function limitV2(folder: string, limits: RunningLimits): void {
   const { memoryBytes, nanoCpus, pids } = limits;
-  await write(join(folder, "memory.max"), String(memoryBytes ?? "max"));
-  await write(join(folder, "memory.swap.max"), "0", { optional: true });
-  await write(join(folder, "cpu.max"), `${quotaUs(nanoCpus) ?? "max"} ${PERIOD_US}`);
-  await write(join(folder, "pids.max"), String(pids ?? "max"));
+  write(join(folder, "memory.max"), String(memoryBytes ?? "max"));
+  write(join(folder, "memory.swap.max"), "0", { optional: true });
+  write(join(folder, "cpu.max"), `${quotaUs(nanoCpus) ?? "max"} ${PERIOD_US}`);
+  write(join(folder, "pids.max"), String(pids ?? "max"));
 }
 
 const quotaUs = (nanoCpus: number | null): number | null =>
   nanoCpus === null ? null : Math.max(1000, Math.round((nanoCpus / 1e9) * PERIOD_US));
 
-async function write(path: string, text: string, { optional = false } = {}): Promise<void> {
+function write(path: string, text: string, { optional = false } = {}): void {
   try {
     // Never made where it is not there: that would be a plain file, and no limit.
-    await writeFile(path, text, { flag: "r+" });
+    writeFileSync(path, text, { flag: "r+" });
   } catch (error) {
     const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
     if (!(optional && missing)) throw error;

@@ -111,7 +111,7 @@ export class ContainerFactory {
       nanoCpus: limits.cpus === null ? null : nanoCpus(limits.cpus),
       pids: cgroupPids(limits, isolation),
     };
-    if (cgroup !== undefined) return await cgroup.limit(running);
+    if (cgroup !== undefined) return cgroup.limit(running);
     return (await this.#engine.update(id, running)).ok;
   }
 

@@ -110,7 +110,9 @@ function hostConfig(confinement: Confinement, ownProgram: boolean): FullHostConf
     ...(runtime === null ? {} : { Runtime: runtime }),
     NetworkMode: network ?? "none",
     // The engine's resolver would carry questions out of an internal network; names go to the proxy.
-    ...(network === null ? {} : { Dns: ["127.0.0.1"] }),
+    ...(network === null
+      ? {}
+      : { Dns: ["127.0.0.1"], DnsOptions: ["timeout:1", "attempts:1"] }),
     ReadonlyRootfs: true,
     CapDrop: ["ALL"],
     SecurityOpt: ["no-new-privileges"],

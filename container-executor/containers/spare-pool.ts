@@ -7,6 +7,8 @@ import type { SpareDemand } from "./spare-demand.ts";
 
 /** More starts at once only wait for each other in the engine. */
 const REFILLS_AT_ONCE = 2;
+/** Making the next one takes the cores from what the taken one is about to do. Milliseconds. */
+const REFILL_AFTER_MS = 100;
 /** How long to wait after a spare that could not be made. Milliseconds. */
 const RETRY_MS = 2000;
 const CALM_CHECK_MS = 10_000;
@@ -62,10 +64,9 @@ export class SparePool {
     const spare = shelf.spares.shift();
     const { policy, now } = this.#parts;
     shelf.demand = afterAsk(shelf.demand, shelf.spares.length, policy, now());
-    // Making the next one takes cores from what the taken one is about to do.
-    setImmediate(() => {
+    setTimeout(() => {
       this.#refill();
-    });
+    }, REFILL_AFTER_MS).unref();
     return spare;
   }
 

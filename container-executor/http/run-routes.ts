@@ -31,7 +31,7 @@ export async function routeRun(
   const rest = path.startsWith(CONTAINER_RUNS) ? path.slice(CONTAINER_RUNS.length) : "";
   const [, runId, action = ""] = RUN_PATH.exec(rest) ?? [];
   if (runId === undefined) return notFound(response);
-  const [name = "", file] = split(action);
+  const [name, file] = split(action);
   switch (`${method} ${name}`) {
     case "PUT ":
       return await put(runs, metrics, runId, request.body, response);

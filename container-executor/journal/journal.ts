@@ -70,7 +70,8 @@ const SCHEMA = `
 
 /**
  * Which runs this executor took and how they ended, on disk: each change is there when its method
- * returns, whatever then happens to the process or the machine. Owned by one process at a time.
+ * returns, whatever then happens to the process. That a run was taken outlives the machine's power,
+ * too; what is said of it later does so within moments. Owned by one process at a time.
  */
 export class Journal {
   readonly #db: DatabaseSync;
@@ -80,7 +81,7 @@ export class Journal {
     this.#db = new DatabaseSync(join(folder, "journal.db"));
     // A second process on the same journal would run what the first one runs.
     this.#db.exec("PRAGMA locking_mode = EXCLUSIVE;");
-    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    this.#db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
     this.#db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
   }
 
@@ -92,6 +93,7 @@ export class Journal {
 
   /** Takes a run, with the container that it goes to where there is one already. */
   take(spec: RunSpec, container: JournalContainer | null, nowMs: number, hostBoot: string): void {
+    this.#db.exec("PRAGMA synchronous = FULL");
     this.#run(
       `INSERT INTO runs (run_id, phase, spec, container_id, sync_key, spare, taken_at, renewed_at, host_boot)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -106,6 +108,7 @@ export class Journal {
       nowMs,
       hostBoot,
     );
+    this.#db.exec("PRAGMA synchronous = NORMAL");
   }
 
   /** Says, before the job is sent there, which container a run has. */

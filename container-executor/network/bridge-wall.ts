@@ -3,6 +3,9 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
+/** To this machine itself, and by it to anywhere else. */
+const WALLED = ["INPUT", "FORWARD"];
+
 /**
  * Lets a bridge's members reach one port of this machine, and nothing else of it. Raised again, it
  * is the new port's. The chain has the bridge's name.
@@ -19,13 +22,15 @@ export async function raiseBridgeWall(
   const tcp = ["-p", "tcp", "-d", address, "--dport", String(port)];
   await must(["-A", bridge, ...tcp, "-j", "ACCEPT"]);
   await must(["-A", bridge, "-j", "DROP"]);
-  const jump = ["INPUT", "-i", bridge, "-j", bridge];
-  if (!(await iptables(["-C", ...jump]))) await must(["-I", ...jump]);
+  for (const chain of WALLED) {
+    const jump = [chain, "-i", bridge, "-j", bridge];
+    if (!(await iptables(["-C", ...jump]))) await must(["-I", ...jump]);
+  }
 }
 
 /** Takes the wall down, once nothing is on the bridge. */
 export async function lowerBridgeWall(bridge: string): Promise<void> {
-  await iptables(["-D", "INPUT", "-i", bridge, "-j", bridge]);
+  for (const chain of WALLED) await iptables(["-D", chain, "-i", bridge, "-j", bridge]);
   await iptables(["-F", bridge]);
   await iptables(["-X", bridge]);
 }

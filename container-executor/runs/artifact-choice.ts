@@ -36,7 +36,8 @@ export function chooseArtifacts(
   codePath: string | null,
 ): ArtifactChoice {
   if (globs.length === 0) return { chosen: [], left: [] };
-  const matches = picomatch([...globs], { dot: true });
+  // A name may have line ends in it.
+  const matches = picomatch([...globs], { dot: true, flags: "s" });
   const chosen: InitFileEntry[] = [];
   const left: LeftFile[] = [];
   const taken = new Set<string>();

@@ -30,6 +30,8 @@ export class EventLog {
   #recent: { readonly seq: number; readonly line: Buffer }[] = [];
   #recentBytes = 0;
   #wakes: (() => void)[] = [];
+  /** Whether an earlier life of the service wrote in it. */
+  readonly isResumed: boolean;
   #ended: boolean;
   #closed = false;
 
@@ -37,6 +39,7 @@ export class EventLog {
     this.#file = file;
     this.#offsets = offsets;
     this.#ended = ended;
+    this.isResumed = this.lastSeq > 0;
     this.#now = now;
   }
 

@@ -2,10 +2,12 @@ import { RENEWED_WITHIN_MS } from "../../protocol/container-api.ts";
 import type { ContainerOrder, ContainerRuntime } from "../../protocol/container-api.ts";
 import type { InitFile, InitJob } from "../channel/init-job.ts";
 import type { Isolation } from "../containers/container-options.ts";
-import { BASE_ENV, INPUT_PATH, RUNTIMES } from "../runtimes/runtimes.ts";
+import { BASE_ENV, INPUT_PATH, RUNTIMES, warmFrom } from "../runtimes/runtimes.ts";
 
 const MIB = 1024 * 1024;
 const CODE_MODE = 0o600;
+/** Tells a program where its value pipe is. */
+const VALUE_ENV = { BULKHEAD_VALUE_FD: "3" };
 
 export const stdinOf = (order: ContainerOrder): Buffer => Buffer.from(order.stdin ?? "", "utf8");
 
@@ -21,7 +23,14 @@ export function initJob(
   const file = (path: string, bytes: Buffer, mode: number): InitFile => ({ path, bytes, mode });
   return {
     argv: argv(order.args, inputJson !== null),
-    env: { ...BASE_ENV, BULKHEAD_RUN_ID: order.runId, ...order.env, ...env },
+    env: {
+      ...BASE_ENV,
+      ...RUNTIMES[runtime].env,
+      BULKHEAD_RUN_ID: order.runId,
+      ...(hasValue ? VALUE_ENV : {}),
+      ...order.env,
+      ...env,
+    },
     files: [
       ...order.files.map(({ path, base64, mode }) =>
         file(path, Buffer.from(base64, "base64"), mode),
@@ -29,6 +38,7 @@ export function initJob(
       file(codePath, Buffer.from(order.code ?? "", "utf8"), CODE_MODE),
       ...(inputJson === null ? [] : [file(INPUT_PATH, Buffer.from(inputJson, "utf8"), CODE_MODE)]),
     ],
+    warmFrom: warmFrom(RUNTIMES[runtime], order.env),
     wantsValue: hasValue,
     limits: {
       memoryBytes: caps.memoryMb === null ? null : caps.memoryMb * MIB,

@@ -32,14 +32,20 @@ export class RunRecord {
   tellEnd(result: ContainerResult): void {
     this.#artifacts = result.artifacts;
     if (this.log.ended) return;
+    for (const artifact of result.artifacts.slice(this.#artifactsTold())) {
+      this.log.append({ type: "artifact", artifact });
+    }
+    this.log.append({ type: "end", result });
+  }
+
+  /** How many artifacts an earlier life of the service told, before it could tell the end. */
+  #artifactsTold(): number {
+    if (!this.log.isResumed) return 0;
     let told = 0;
     for (const text of this.log.texts()) {
       if (ContainerEvent.parse(JSON.parse(text)).type === "artifact") told++;
     }
-    for (const artifact of result.artifacts.slice(told)) {
-      this.log.append({ type: "artifact", artifact });
-    }
-    this.log.append({ type: "end", result });
+    return told;
   }
 
   /** A published artifact's bytes; undefined where there is none of that path. */

@@ -191,13 +191,12 @@ export async function startContainerService(
       const body = order(part);
       const response = await put(body);
       if (response.status !== 201) throw new Error(`${response.status} ${await response.text()}`);
-      const told = await Array.fromAsync(events(body.runId));
+      const told = await allOf(events(body.runId));
       const last = told.at(-1);
       if (last?.type !== "end") throw new Error("the stream ended without its end");
       return { runId: body.runId, events: told, result: last.result };
     },
-    status: async (runId) =>
-      (await (await send("GET", `/v1/runs/${runId}`)).json()) as RunStatus,
+    status: async (runId) => (await (await send("GET", `/v1/runs/${runId}`)).json()) as RunStatus,
     readiness: async () => (await (await fetch(`${url}/readyz`)).json()) as ContainerReadiness,
     signal: (name) => {
       process.kill(child.pid!, name);
@@ -235,13 +234,17 @@ async function becomesReady(url: string): Promise<string> {
 }
 
 /** Bytes of a stream, put together from its events. */
-export function bytesOf(
-  events: readonly ContainerEvent[],
-  stream: "stdout" | "stderr",
-): Buffer {
+export function bytesOf(events: readonly ContainerEvent[], stream: "stdout" | "stderr"): Buffer {
   return Buffer.concat(
     events.flatMap((event) =>
       event.type === stream ? [Buffer.from(event.data, event.encoding)] : [],
     ),
   );
+}
+
+/** Everything that comes, once nothing more does. */
+export async function allOf<T>(coming: AsyncIterable<T>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for await (const one of coming) all.push(one);
+  return all;
 }
