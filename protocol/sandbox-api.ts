@@ -15,7 +15,9 @@ import { Certainty, Outcome } from "./outcome.ts";
  * heartbeats. A client that leaves closes the connection, and with it the run.
  *
  * `POST /v1/runs` runs whatever it is sent. `PUT /v1/runs/{runId}` is for a job's run: the same id
- * never starts twice, and is answered 409 from the second time on.
+ * never starts twice, and is answered 409 from the second time on. `DELETE` of it answers once
+ * nothing of the run lives: 204, or 404 where this sandbox-worker does not know it. Its cages die
+ * with it, so after a restart it knows none, and none lives.
  */
 export const RUN_CONTENT_TYPE = "application/x-ndjson";
 

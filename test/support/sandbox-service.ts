@@ -70,6 +70,8 @@ function work({ code = "export default () => null", ...part }: WorkPart = {}): R
 
 /** How a request is signed, where a test wants it otherwise than right. */
 interface SigningPart {
+  /** Sent by DELETE, to end the run of this id. */
+  readonly stop?: string;
   /** Sent by PUT, as a job's run, under this id. */
   readonly putAs?: string;
   readonly secret?: string;
@@ -198,10 +200,15 @@ export function runBody(orderPart: OrderPart = {}, workPart: WorkPart = {}): str
   return `${JSON.stringify(order(orderPart))}\n${JSON.stringify(work(workPart))}`;
 }
 
-const lineOf = ({ putAs }: SigningPart): { readonly method: string; readonly target: string } =>
-  putAs === undefined
+function lineOf({ putAs, stop }: SigningPart): {
+  readonly method: string;
+  readonly target: string;
+} {
+  if (stop !== undefined) return { method: "DELETE", target: `/v1/runs/${stop}` };
+  return putAs === undefined
     ? { method: "POST", target: "/v1/runs" }
     : { method: "PUT", target: `/v1/runs/${putAs}` };
+}
 
 function sign(body: string, part: SigningPart & { readonly bootId: string }): string {
   const {

@@ -11,6 +11,7 @@ import type { SandboxConfig } from "../../config.ts";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Pool } from "../pool/pool.ts";
+import { JobAnswer } from "./job-answer.ts";
 import { readOrder } from "./read-order.ts";
 import { RunAnswer } from "./run-answer.ts";
 import type { TakenRuns } from "./taken-runs.ts";
@@ -73,8 +74,10 @@ async function route(
     return;
   }
   if (path.startsWith(`${RUNS}/`)) {
-    if (method === "PUT") await takeRun(parts, request, response, path.slice(RUNS.length + 1));
-    else answerJson(response, 405, { code: "method_not_allowed" }, { Allow: "PUT" });
+    const runId = path.slice(RUNS.length + 1);
+    if (method === "PUT") await takeRun(parts, request, response, runId);
+    else if (method === "DELETE") await stopRun(parts, request, response, runId);
+    else answerJson(response, 405, { code: "method_not_allowed" }, { Allow: "PUT, DELETE" });
     return;
   }
   const get = GETS.get(path);
@@ -133,13 +136,12 @@ function readinessOf({ pool, bootId, config, protections }: ServerParts): Sandbo
   };
 }
 
-/** @param runId The id in the path, of a run that must not start twice; null for one without. */
-async function takeRun(
-  { config, bootId, pool, macs, metrics, taken }: ServerParts,
+/** The body of a gateway's request; null where it was no gateway's, and is answered. */
+async function readSigned(
+  { config, bootId, macs, metrics }: ServerParts,
   request: IncomingMessage,
   response: ServerResponse,
-  runId: string | null,
-): Promise<void> {
+): Promise<Buffer | null> {
   const { method = "", url = "" } = request;
   // No body is read for a header of the wrong form, boot or clock; the mac is over the body, and waits for it.
   const given = request.headers[SIGNATURE_HEADER.toLowerCase()];
@@ -149,20 +151,34 @@ async function takeRun(
   });
   if (!header.ok) {
     metrics.requestRefused(header.problem);
-    return answerJson(response, 401, { code: header.problem });
+    answerJson(response, 401, { code: header.problem });
+    return null;
   }
   const body = await readBody(request, config.bodyMaxBytes);
-  if (body.kind === "broken") return;
+  if (body.kind === "broken") return null;
   if (body.kind === "too-large") {
     const limitBytes = config.bodyMaxBytes;
-    return answerJson(response, 413, { code: "payload_too_large", limitBytes });
+    answerJson(response, 413, { code: "payload_too_large", limitBytes });
+    return null;
   }
   const { bytes } = body;
   const signed = macs.check(header.signature, { method, target: url, body: bytes }, Date.now());
-  if (!signed.ok) {
-    metrics.requestRefused(signed.problem);
-    return answerJson(response, 401, { code: signed.problem });
-  }
+  if (signed.ok) return bytes;
+  metrics.requestRefused(signed.problem);
+  answerJson(response, 401, { code: signed.problem });
+  return null;
+}
+
+/** @param runId The id in the path, of a run that must not start twice; null for one without. */
+async function takeRun(
+  parts: ServerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  runId: string | null,
+): Promise<void> {
+  const { config, pool, metrics, taken } = parts;
+  const bytes = await readSigned(parts, request, response);
+  if (bytes === null) return;
   const reading = readOrder(bytes, config.ceilings);
   if (!reading.ok) {
     metrics.requestRefused("malformed_order");
@@ -176,14 +192,32 @@ async function takeRun(
   if (runId !== null && !taken.take(runId, run.order.caps.wallMs, Date.now())) {
     return answerJson(response, 409, { code: "run_taken" });
   }
-  const submission = pool.submit(run, new RunAnswer(response, run.order.stream));
+  const { stream } = run.order;
+  const answer =
+    runId === null
+      ? new RunAnswer(response, stream)
+      : new JobAnswer(response, stream, () => taken.ended(runId));
+  const submission = pool.submit(run, answer);
   if (!submission.accepted) {
     if (runId !== null) taken.release(runId);
     metrics.requestRefused(submission.refusal);
     return answerRefusal(response, submission.refusal);
   }
+  if (runId !== null) taken.runs(runId, submission.cancel);
   response.once("close", () => {
     // The gateway went away before it had its answer.
     if (!response.writableFinished) submission.cancel();
   });
+}
+
+/** Ends a job's run: 204 once nothing of it lives, 404 where it is not known here, and so does not live. */
+async function stopRun(
+  parts: ServerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  runId: string,
+): Promise<void> {
+  if ((await readSigned(parts, request, response)) === null) return;
+  if (await parts.taken.stop(runId)) response.writeHead(204).end();
+  else answerJson(response, 404, { code: "not_found" });
 }

@@ -111,27 +111,6 @@ describe("POST /v1/runs", () => {
   });
 });
 
-describe("PUT /v1/runs/{runId}", () => {
-  const RUN_ID = `job_${"a".repeat(26)}.1`;
-
-  it("starts an id once, however often it comes", async () => {
-    const body = runBody({ runId: RUN_ID }, { code: "export default () => 1" });
-    const first = await service.send(body, { putAs: RUN_ID });
-    const second = await service.send(body, { putAs: RUN_ID });
-
-    expect(await first.text()).toContain('"outcome":"ok"');
-    expect(second.status).toBe(409);
-    expect(await second.json()).toEqual({ code: "run_taken" });
-  });
-
-  it("refuses an order of another run than its path", async () => {
-    const response = await service.send(runBody({ runId: RUN_ID }), { putAs: `${RUN_ID}2` });
-
-    expect(response.status).toBe(400);
-    expect(await response.json()).toMatchObject({ code: "malformed_order" });
-  });
-});
-
 describe("a cage", () => {
   it("never serves two tenants", async () => {
     const before = await until(async () => {
@@ -263,5 +242,45 @@ describe("GET", () => {
   it("an unknown path is 404, another method 405", async () => {
     expect((await fetch(`${service.url}/v2`)).status).toBe(404);
     expect((await fetch(`${service.url}/v1/runs`)).status).toBe(405);
+  });
+});
+
+describe("PUT /v1/runs/{runId}", () => {
+  const RUN_ID = `job_${"a".repeat(26)}.1`;
+
+  it("starts an id once, however often it comes", async () => {
+    const body = runBody({ runId: RUN_ID }, { code: "export default () => 1" });
+    const first = await service.send(body, { putAs: RUN_ID });
+    const second = await service.send(body, { putAs: RUN_ID });
+
+    expect(await first.text()).toContain('"outcome":"ok"');
+    expect(second.status).toBe(409);
+    expect(await second.json()).toEqual({ code: "run_taken" });
+  });
+
+  it("is ended by DELETE, which answers once nothing of it lives", async () => {
+    const runId = `job_${"b".repeat(26)}.1`;
+    const response = await service.send(runBody({ runId, stream: true }, { code: FOREVER }), {
+      putAs: runId,
+    });
+    const stopped = await service.send("", { stop: runId });
+
+    expect(stopped.status).toBe(204);
+    expect((await service.readiness()).inFlight).toBe(0);
+    expect(await response.text()).toContain('"outcome":"cancelled"');
+    expect((await service.send("", { stop: runId })).status).toBe(204);
+  });
+
+  it("is not known where it never came", async () => {
+    const response = await service.send("", { stop: `job_${"c".repeat(26)}.1` });
+
+    expect(response.status).toBe(404);
+  });
+
+  it("refuses an order of another run than its path", async () => {
+    const response = await service.send(runBody({ runId: RUN_ID }), { putAs: `${RUN_ID}2` });
+
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: "malformed_order" });
   });
 });

@@ -28,3 +28,32 @@ describe("TakenRuns", () => {
     expect(taken.take("a", 5_000, 1)).toBe(true);
   });
 });
+
+describe("TakenRuns.stop()", () => {
+  it("resolves once the run has ended", async () => {
+    const taken = new TakenRuns();
+    let stops = 0;
+    taken.take("a", 5_000, 0);
+    taken.runs("a", () => stops++);
+
+    const stopped = taken.stop("a");
+    taken.ended("a");
+
+    expect(await stopped).toBe(true);
+    expect(stops).toBe(1);
+    expect(await taken.stop("a")).toBe(true);
+    expect(stops).toBe(1);
+  });
+
+  it("knows nothing of an id that never came", async () => {
+    expect(await new TakenRuns().stop("a")).toBe(false);
+  });
+
+  it("keeps a run that goes on, whatever its age", () => {
+    const taken = new TakenRuns();
+    taken.take("a", 5_000, 0);
+    taken.runs("a", () => {});
+
+    expect(taken.take("a", 5_000, 1_000_000)).toBe(false);
+  });
+});
