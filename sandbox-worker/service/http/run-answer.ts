@@ -23,7 +23,14 @@ export class RunAnswer implements PoolRunListener {
 
   started(queueMs: number): void {
     if (this.#streams) this.#line(JSON.stringify({ event: { type: "started", queueMs } }));
-    else if (this.#head()) this.#response.flushHeaders();
+    else {
+      // What was read together goes out together: a short run's end is often there already.
+      process.nextTick(() => {
+        if (this.#response.headersSent || this.#response.destroyed) return;
+        this.#head();
+        this.#response.flushHeaders();
+      });
+    }
   }
 
   console(json: Buffer): void {
@@ -55,11 +62,9 @@ export class RunAnswer implements PoolRunListener {
     this.#response.write(`${json}\n`);
   }
 
-  /** Whether the head was still to be written. */
-  #head(): boolean {
-    if (this.#response.headersSent) return false;
+  #head(): void {
+    if (this.#response.headersSent) return;
     this.#response.writeHead(200, { "Content-Type": RUN_CONTENT_TYPE });
-    return true;
   }
 
   #last(line: unknown): void {
