@@ -14,7 +14,16 @@ export interface InitJob {
   /** All of the job's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly files: readonly InitFile[];
-  /** Whether the job gets a pipe for its value at descriptor 3, at most 1 MiB. */
+  /**
+   * Where in `argv` the arguments begin for the image's own program that waits in the container, its
+   * interpreter already running; null where only a new program will do. Where none waits, or it
+   * cannot be told all of it, a new one is started.
+   */
+  readonly warmFrom: number | null;
+  /**
+   * Whether the job gets a pipe for its value at descriptor 3, at most 1 MiB; `env` has to tell its
+   * program of it in `BULKHEAD_VALUE_FD`.
+   */
   readonly wantsValue: boolean;
   readonly limits: {
     /** Of anonymous and kernel memory; the tmpfs is not in it. */

@@ -3,7 +3,7 @@ import type { InitFile, InitJob } from "./init-job.ts";
 import type { ChannelKeys } from "./seal.ts";
 
 const WANTS_VALUE = 1;
-const NUMBERS_BYTES = 33;
+const NUMBERS_BYTES = 37;
 const FILE_PART_BYTES = 256 * 1024;
 
 /**
@@ -17,6 +17,7 @@ export function encodeJob(job: InitJob, keys: ChannelKeys): Buffer {
   numbers.set(keys.seal, KEY_BYTES);
   const environment = Object.entries(job.env).map(([name, value]) => `${name}=${value}`);
   let at = numbers.writeUInt8(job.wantsValue ? WANTS_VALUE : 0, 2 * KEY_BYTES);
+  at = numbers.writeUInt32BE(job.warmFrom ?? 0, at);
   at = numbers.writeBigUInt64BE(BigInt(job.limits.memoryBytes ?? 0), at);
   at = numbers.writeBigUInt64BE(BigInt(Math.ceil((job.limits.cpuMs ?? 0) * 1000)), at);
   at = numbers.writeUInt32BE(job.limits.processes ?? 0, at);

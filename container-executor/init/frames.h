@@ -33,7 +33,8 @@ enum in_type {
     IN_FILE = 0x01,
     /* bytes: more of the last FILE. */
     IN_FILE_MORE = 0x02,
-    /* key, secret of the seals, u8 flags, u64 memory bytes, u64 CPU microseconds, u32 processes, u32 lease milliseconds,
+    /* key, secret of the seals, u8 flags, u32 arguments that the waiting program (job.h)
+     * is not given or 0 for a new program, u64 memory bytes, u64 CPU microseconds, u32 processes, u32 lease milliseconds,
      * u32 count of arguments, u32 count of environment entries; then each argument and each entry as
      * u32 length, bytes, a zero byte. A limit of 0 is none; the lease has to be set. Once. */
     IN_JOB = 0x03,

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,7 +16,10 @@
 #include "frames.h"
 #include "seal.h"
 
-enum { FILE_HEADER = 6, JOB_HEADER = KEY_BYTES + SECRET_BYTES + 33, VALUE_FD = 3 };
+enum { FILE_HEADER = 6, JOB_HEADER = KEY_BYTES + SECRET_BYTES + 37 };
+
+/* The descriptors of a job: its standard ones, its value, and what the waiting program is told. */
+enum { IN, OUT, ERR, VALUE, CONTROL, FDS };
 
 static int file_fd = -1;
 static int files_errno;
@@ -44,14 +48,15 @@ bool job_parse(const uint8_t *payload, size_t length, struct job *job) {
     memcpy(job->key, payload, KEY_BYTES);
     memcpy(job->secret, payload + KEY_BYTES, SECRET_BYTES);
     job->wants_value = (numbers[0] & JOB_WANTS_VALUE) != 0;
-    job->memory_bytes = get_u64(numbers + 1);
-    job->cpu_us = get_u64(numbers + 9);
-    job->processes = get_u32(numbers + 17);
-    job->lease_ms = get_u32(numbers + 21);
-    uint32_t argc = get_u32(numbers + 25), envc = get_u32(numbers + 29);
+    job->warm_from = get_u32(numbers + 1);
+    job->memory_bytes = get_u64(numbers + 5);
+    job->cpu_us = get_u64(numbers + 13);
+    job->processes = get_u32(numbers + 21);
+    job->lease_ms = get_u32(numbers + 25);
+    uint32_t argc = get_u32(numbers + 29), envc = get_u32(numbers + 33);
     const uint8_t *at = payload + JOB_HEADER;
     size_t left = length - JOB_HEADER;
-    if (argc == 0 || job->lease_ms == 0) return false;
+    if (argc <= job->warm_from || job->lease_ms == 0) return false;
     job->argv = parse_strings(&at, &left, argc);
     job->envp = job->argv == NULL ? NULL : parse_strings(&at, &left, envc);
     return job->envp != NULL && left == 0;
@@ -137,43 +142,104 @@ static bool make_pipe(int ends[2], int own) {
 }
 
 /* Between vfork and exec: shares init's memory, so it changes nothing but its own process. */
-static int become_job(const struct job *job, const int fds[4]) {
+static int become_job(char **argv, uint32_t processes, const int fds[FDS]) {
     sigset_t none;
     sigemptyset(&none);
-    struct rlimit processes = {job->processes, job->processes};
-    for (int fd = 0; fd < 4; fd++) {
+    struct rlimit limit = {processes, processes};
+    for (int fd = 0; fd < FDS; fd++) {
         if (fds[fd] >= 0 && dup2(fds[fd], fd) < 0) return errno;
     }
     if (setsid() < 0) return errno;
-    if (job->processes > 0 && setrlimit(RLIMIT_NPROC, &processes) != 0) return errno;
+    if (processes > 0 && setrlimit(RLIMIT_NPROC, &limit) != 0) return errno;
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (!filter_apply()) return errno;
-    execvp(job->argv[0], job->argv);
+    execvp(argv[0], argv);
     return errno;
 }
 
-pid_t job_spawn(const struct job *job, struct pipes *pipes) {
+/* Starts a program with new pipes, of which init's ends are left in `own`. */
+static pid_t spawn(char **argv, uint32_t processes, const bool wanted[FDS], int own[FDS]) {
     static volatile int failure;
-    int in[2], out[2], err[2], value[2] = {-1, -1};
-    if (!make_pipe(in, 1) || !make_pipe(out, 0) || !make_pipe(err, 0)) return -1;
-    if (job->wants_value && !make_pipe(value, 0)) return -1;
-    const int fds[4] = {in[0], out[1], err[1], value[1]};
-    /* Init itself reads no environment; execvp searches the PATH of this one. */
-    environ = job->envp;
+    int theirs[FDS];
+    for (int fd = 0; fd < FDS; fd++) {
+        int mine = fd == IN || fd == CONTROL ? 1 : 0, ends[2] = {-1, -1};
+        if (wanted[fd] && !make_pipe(ends, mine)) return -1;
+        own[fd] = ends[mine];
+        /* Above all that a dup2 will put in its place. */
+        theirs[fd] = wanted[fd] ? fcntl(ends[1 - mine], F_DUPFD_CLOEXEC, FDS) : -1;
+        if (wanted[fd]) close(ends[1 - mine]);
+    }
     failure = 0;
     pid_t pid = vfork();
     if (pid == 0) {
-        failure = become_job(job, fds);
+        failure = become_job(argv, processes, theirs);
         _exit(127);
     }
     int fork_failure = errno;
-    for (int fd = 0; fd < 4; fd++) {
-        if (fds[fd] >= 0) close(fds[fd]);
+    for (int fd = 0; fd < FDS; fd++) {
+        if (theirs[fd] >= 0) close(theirs[fd]);
     }
-    *pipes = (struct pipes){in[1], out[0], err[0], value[0]};
     if (pid > 0 && failure == 0) return pid;
     errno = pid < 0 ? fork_failure : failure;
     return -1;
+}
+
+static pid_t warm_pid = -1;
+static int warm_fds[FDS];
+
+void job_warm_up(char **argv) {
+    static const bool all[FDS] = {true, true, true, true, true};
+    warm_pid = spawn(argv, 0, all, warm_fds);
+}
+
+void job_saw_end(pid_t pid) {
+    if (pid == warm_pid) warm_pid = -1;
+}
+
+/* Tells the waiting program what to run; false where it has to be another. */
+static bool hand_over(const struct job *job) {
+    static char record[PIPE_BUF * 8];
+    uint32_t argc = 0;
+    for (char **argument = job->argv + job->warm_from; argument[argc] != NULL;) argc++;
+    size_t length = (size_t)snprintf(record, sizeof record, "%u", argc) + 1;
+    char **const lists[] = {job->argv + job->warm_from, job->envp};
+    for (int list = 0; list < 2; list++) {
+        for (char **text = lists[list]; *text != NULL; text++) {
+            size_t size = strlen(*text) + 1;
+            if (size > sizeof record - length) return false;
+            memcpy(record + length, *text, size);
+            length += size;
+        }
+    }
+    struct rlimit limit = {job->processes, job->processes};
+    if (job->processes > 0 && prlimit(warm_pid, RLIMIT_NPROC, &limit, NULL) != 0) return false;
+    /* It is less than an empty pipe holds, so all of it or nothing is taken. */
+    return write(warm_fds[CONTROL], record, length) == (ssize_t)length;
+}
+
+pid_t job_begin(const struct job *job, struct pipes *pipes) {
+    const bool wanted[FDS] = {true, true, true, job->wants_value, false};
+    int own[FDS];
+    bool is_warm = warm_pid > 0 && job->warm_from > 0 && hand_over(job);
+    pid_t pid = warm_pid;
+    if (warm_pid > 0) close(warm_fds[CONTROL]);
+    if (is_warm) {
+        memcpy(own, warm_fds, sizeof own);
+        if (!job->wants_value) {
+            close(own[VALUE]);
+            own[VALUE] = -1;
+        }
+    } else {
+        if (warm_pid > 0) {
+            kill(warm_pid, SIGKILL);
+            for (int fd = 0; fd < CONTROL; fd++) close(warm_fds[fd]);
+        }
+        /* Init itself reads no environment; execvp searches the PATH of this one. */
+        environ = job->envp;
+        pid = spawn(job->argv, job->processes, wanted, own);
+    }
+    *pipes = (struct pipes){own[IN], own[OUT], own[ERR], own[VALUE]};
+    return pid;
 }

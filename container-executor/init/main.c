@@ -102,6 +102,7 @@ static void reap(void) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        job_saw_end(pid);
         if (pid == main_pid) main_ended(status);
     }
     /* Whatever loses its parent becomes a child of process 1, so no child is no process at all. */
@@ -150,7 +151,7 @@ static void start_job(const struct in_frame *frame) {
         return;
     }
     report.path = "";
-    main_pid = job_spawn(&job, &pipes);
+    main_pid = job_begin(&job, &pipes);
     if (main_pid < 0) {
         report.kind = END_EXEC_FAILED;
         report.code = (uint32_t)errno;
@@ -371,7 +372,7 @@ static void close_inherited(void) {
     for (int fd = 3; fd < 1024; fd++) close(fd);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     struct rlimit none = {0, 0};
     sigset_t child;
     if (getpid() != 1) {
@@ -392,6 +393,7 @@ int main(void) {
     if (fcntl(STDOUT_FILENO, F_SETFL, O_NONBLOCK) != 0) return 4;
 
     filter_prepare();
+    if (argc > 1) job_warm_up(argv + 1);
     *outbox_answer_payload() = PROTOCOL_VERSION;
     outbox_answer(OUT_READY, 1);
     for (;;) turn(children);

@@ -25,6 +25,8 @@ export interface Runtime {
   readonly hasValue: boolean;
   /** What it is started with; `hasInput` where a file lies at `INPUT_PATH`. */
   readonly argv: (args: readonly string[], hasInput: boolean) => readonly string[];
+  /** How much of `argv` is the interpreter and its flags: what already waits in its containers. */
+  readonly interpreterArgs: number;
 }
 
 /** Said by node of what this project chose for the tenant, who can do nothing about it. */
@@ -47,6 +49,7 @@ const module = (codePath: string, flags: readonly string[]): Runtime => ({
     hasInput ? `/job/${INPUT_PATH}` : "-",
     ...args,
   ],
+  interpreterArgs: 1 + QUIET.length + flags.length,
 });
 
 const program = (
@@ -60,14 +63,14 @@ const program = (
   env,
   hasValue: false,
   argv: (args) => [...command, codePath, ...args],
+  interpreterArgs: command.length,
 });
 
 export const RUNTIMES: Readonly<Record<ContainerRuntime, Runtime>> = {
   bash: program("bash", "main.sh", ["bash"]),
   python: program("python", "main.py", ["python3", "-u"], {
-    // Where charts' fonts are found again, and no bytecode beside what the job leaves.
+    // Where charts' fonts are found again.
     MPLCONFIGDIR: "/tmp/matplotlib",
-    PYTHONDONTWRITEBYTECODE: "1",
   }),
   node: program("node", "main.mjs", ["node", ...QUIET]),
   javascript: module("main.mjs", []),
@@ -81,3 +84,17 @@ export const BASE_ENV: Readonly<Record<string, string>> = {
   LANG: "C.UTF-8",
   TMPDIR: "/tmp",
 };
+
+/** Variables that an interpreter, or the C library under it, reads only as it begins. */
+const READ_AT_START = /^(?:BASH|GLIBC_|LANG|LC_|LD_|MALLOC_|NODE_|POSIXLY_|PYTHON|TZ|UV_)/;
+
+/**
+ * From where in `argv` a job can be handed to the interpreter that waits in a container of its
+ * runtime; null where the job's own environment asks for one that begins with it.
+ */
+export function warmFrom(runtime: Runtime, env: Readonly<Record<string, string>>): number | null {
+  const needsNew = Object.entries(env).some(
+    ([name, value]) => READ_AT_START.test(name) && value !== BASE_ENV[name],
+  );
+  return needsNew ? null : runtime.interpreterArgs;
+}

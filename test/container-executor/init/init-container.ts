@@ -107,6 +107,7 @@ export class InitContainer implements AsyncDisposable {
       argv: ["bash", "-c", script ?? "true"],
       env: BASE_ENV,
       files: [],
+      warmFrom: null,
       wantsValue: false,
       ...part,
       limits: {
