@@ -15,7 +15,11 @@ import {
   type StepOutcome,
 } from "./run-parts.ts";
 
-type Told = Exclude<JobEventBody, { type: "done" }>;
+/** An event that is to be written, and whose it is. */
+interface Told {
+  readonly epoch: number;
+  readonly event: Exclude<JobEventBody, { type: "done" }>;
+}
 
 /** How soon an executor that nobody reaches is worth another grant; milliseconds. */
 const UNREACHED_RETRY_MS = 1_000;
@@ -23,8 +27,8 @@ const UNREACHED_RETRY_MS = 1_000;
 /**
  * Drives one job's runs at sandbox-workers.
  *
- * Such a run lives and dies with the connection that started it, so a Job that is made anew can
- * only wait until it is over for sure, and call it lost.
+ * Such a run lives and dies with the connection that started it: a Job that is made anew ends it
+ * and calls it lost, or waits until it is over for sure where the executor is out of reach.
  */
 export class IsolateRun {
   readonly #store: JobStore;
@@ -89,6 +93,8 @@ export class IsolateRun {
           endUntaken(this.#store, attempt, started.retryAfterMs);
           return "moved";
         case "unreachable":
+          // What broke may have been the answer to a run that has begun by now.
+          await this.#lane.end({ url: executor.url, runId });
           endUntaken(this.#store, attempt, UNREACHED_RETRY_MS);
           return "moved";
         case "unusable":
@@ -100,12 +106,17 @@ export class IsolateRun {
     }
   }
 
-  /** Waits until a run whose connection is gone is over for sure. */
+  /** Ends a run whose connection is gone, or waits until it is over for sure. */
   async watch({ attempt, stop }: PhaseOf<"running">): Promise<StepOutcome> {
     const facts = await factsOf(this.#store, attempt, this.#readSpec);
+    const isGone = await this.#lane.end({ url: attempt.executor.url, runId: attempt.runId });
     if (stop?.kind === "cancel") {
-      const known = { certainty: "certain", started: true } as const;
+      const known = { certainty: isGone ? "certain" : "unknown", started: true } as const;
       await endRun(this.#store, attempt, cancelledEnd(facts, stop.reason, known));
+      return "moved";
+    }
+    if (isGone) {
+      await endRun(this.#store, attempt, lostEnd(facts, { kind: "unknown_there" }));
       return "moved";
     }
     const spec = await this.#readSpec();
@@ -159,16 +170,22 @@ export class IsolateRun {
     { event }: Extract<RunLine, { event: unknown }>,
   ): Promise<void> {
     if (event.type === "console") {
-      await this.#batches.add({ type: "console", ...event.line }, event.line.text.length + 128);
+      const told = { type: "console", ...event.line } as const;
+      await this.#batches.add({ epoch, event: told }, event.line.text.length + 128);
     } else {
-      await this.#batches.add({ type: "started", runId, epoch, executor: executor.name }, 256);
+      const told = { type: "started", runId, epoch, executor: executor.name } as const;
+      await this.#batches.add({ epoch, event: told }, 256);
     }
   }
 
-  #commit(events: readonly Told[]): void {
+  #commit(told: readonly Told[]): void {
     const phase = this.#store.record?.phase;
     if (phase?.kind !== "starting" && phase?.kind !== "running") return;
     const { attempt, stop } = phase;
+    // What is left of an earlier run came too late.
+    const own = told.filter(({ epoch }) => epoch === attempt.epoch);
+    if (own.length === 0) return;
+    const events = own.map(({ event }) => event);
     const isStart = events.some(({ type }) => type === "started");
     const more = isStart ? this.#onStarted(attempt.runId) : {};
     const renewedAt = Date.now();

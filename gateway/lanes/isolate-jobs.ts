@@ -17,6 +17,9 @@ import { Watchdog } from "./watchdog.ts";
 
 const RUNS = "/v1/runs";
 
+/** Longer than the ladder takes to kill a cage. */
+const END_TIMEOUT_MS = 5_000;
+
 export type IsolateStart =
   /** The lines must be read to their end or returned early, which ends the run. */
   | { readonly kind: "taken"; readonly lines: AsyncGenerator<RunLine, StreamCut> }
@@ -71,6 +74,16 @@ export class IsolateJobs {
     return refusal === undefined
       ? { kind: "unusable", reason: `it answers with status ${response.status}` }
       : { kind: "busy", refusal, retryAfterMs: retryAfterOf(response) };
+  }
+
+  /** Ends a run, and says whether nothing of it lives; false where the executor cannot be asked. */
+  async end({ url, runId }: RunAddress): Promise<boolean> {
+    const signal = AbortSignal.timeout(END_TIMEOUT_MS);
+    const target = `${RUNS}/${runId}`;
+    const answer = await this.#calls.send({ method: "DELETE", url, target, signal });
+    if (answer.kind !== "answered") return false;
+    await answer.response.body?.cancel();
+    return answer.response.status === 204 || answer.response.status === 404;
   }
 }
 

@@ -138,10 +138,26 @@ describe("a job in an isolate", () => {
     expect(await typesOf(test)).toEqual(["queued"]);
   });
 
-  it("whose Job crashed is lost once its time is over for sure, and not before", async () => {
+  it.each([204, 404])("whose Job crashed is ended, and lost for certain (%i)", async (status) => {
     playSandbox((times, signal) =>
-      times === 1 ? endless(signal, started) : new Response(null, { status: 409 }),
+      times === 1 ? endless(signal, started) : new Response(null, { status }),
     );
+    const test = newJob(sandbox, isolateSpec());
+    await test.job().start(test.nextStart());
+    await vi.waitFor(async () => expect(await typesOf(test)).toContain("started"));
+    await abortAllDurableObjects();
+    await runDurableObjectAlarm(test.job());
+    expect(await doneOf(test)).toMatchObject({
+      result: { outcome: "infra_lost", certainty: "certain" },
+    });
+    expect(seen.map(({ method }) => method)).toEqual(["PUT", "DELETE"]);
+  });
+
+  it("whose executor is out of reach is lost once its time is over for sure, and not before", async () => {
+    playSandbox((times, signal) => {
+      if (times === 1) return endless(signal, started);
+      throw new Error("Network connection lost.");
+    });
     const test = newJob(sandbox, isolateSpec());
     await test.job().start(test.nextStart());
     await vi.waitFor(async () => expect(await typesOf(test)).toContain("started"));
@@ -162,7 +178,7 @@ describe("a job in an isolate", () => {
       result: { outcome: "infra_lost", certainty: "unknown", retrySafe: true },
     });
     expect(peers.settled[0]?.end).toMatchObject({ lost: true });
-    expect(seen).toHaveLength(1);
+    expect(seen.filter(({ method }) => method === "PUT")).toHaveLength(1);
   });
 
   it("that isolates cannot link fails plainly", async () => {
