@@ -35,6 +35,9 @@ const PAGE_CHARS = 1024 * 1024;
 /** A cancel is answered before its caller gives up; the kill goes on. Milliseconds. */
 const CANCEL_ANSWER_MS = 8_000;
 
+/** Between a run's settlement and its `done` are a call's answer and a commit. Milliseconds. */
+const CLOSE_WAIT_MS = 2_000;
+
 /** Objects that R2 lists, and deletes, in one call. */
 const R2_BATCH = 1_000;
 
@@ -129,8 +132,12 @@ export class Job extends DurableObject<Env> implements JobCalls {
     await this.#store.synced();
   }
 
-  /** What the Tenant does not know of the job. */
-  async details(): Promise<JobDetails> {
+  /**
+   * What the Tenant does not know of the job. `isOver`: the Tenant knows that it has ended; then its
+   * `done` is on its way, and is waited for a little.
+   */
+  async details(isOver = false): Promise<JobDetails> {
+    if (isOver) await this.#closed();
     const { record, deliveries } = this.#store;
     const text = await this.#resultText();
     return {
@@ -232,6 +239,15 @@ export class Job extends DurableObject<Env> implements JobCalls {
       record: { identity },
       events: [{ type: "queued", position: identity.position }],
     });
+  }
+
+  async #closed(): Promise<void> {
+    if (this.#store.ended) return;
+    await this.#goOn();
+    const until = Date.now() + CLOSE_WAIT_MS;
+    while (!this.#store.ended && Date.now() < until) {
+      await this.#store.news.next(until - Date.now());
+    }
   }
 
   async #resultText(): Promise<string | null> {

@@ -30,8 +30,9 @@ export async function withDetails(
   tenant: string,
   summary: JobSummary,
 ): Promise<Result<FullJob>> {
-  if (!isTerminal(summary.state) && summary.runs.length === 0) return ok(notBegun(summary));
-  const details = await jobs.details(tenant, summary.id);
+  const isOver = isTerminal(summary.state);
+  if (!isOver && summary.runs.length === 0) return ok(notBegun(summary));
+  const details = await jobs.details(tenant, summary.id, isOver);
   return details.ok ? ok({ summary, details: details.value }) : details;
 }
 

@@ -35,13 +35,13 @@ export interface TenantJobs {
 /** What the gateway asks of a Job. */
 export interface JobReads {
   redeliver(): Answer<readonly WebhookDelivery[]>;
-  details(): Answer<JobDetails>;
+  details(isOver: boolean): Answer<JobDetails>;
   events(after: number): Answer<EventPage>;
   follow(request: FollowRequest): Answer<FollowAnswer>;
   fetch(request: Request): Promise<Response>;
 }
 
-export interface LaneReads {
+interface LaneReads {
   state(): Answer<LaneState>;
 }
 
@@ -114,9 +114,9 @@ export class JobObjects {
     return called.kind === "answered" ? called.value : undefined;
   }
 
-  /** What a job's own object knows of it. The caller has found the job with its tenant. */
-  details(tenant: string, jobId: string): Promise<Result<JobDetails>> {
-    return this.#askJob(tenant, jobId, (stub) => stub.details());
+  /** What a job's own object knows of it. The caller has found the job with its tenant, over or not. */
+  details(tenant: string, jobId: string, isOver: boolean): Promise<Result<JobDetails>> {
+    return this.#askJob(tenant, jobId, (stub) => stub.details(isOver));
   }
 
   events(tenant: string, jobId: string, after: number): Promise<Result<EventPage>> {
