@@ -2,11 +2,13 @@ import type { Context } from "hono";
 
 import type { Idempotency } from "../../durable-objects/job-contract.ts";
 import { ok, type Result } from "../../protocol/result.ts";
+import type { ScriptRequest } from "../../protocol/run-request.ts";
+import type { AppEnv } from "../app-env.ts";
 import type { Config } from "../config.ts";
 import type { Envelope } from "../request/envelope.ts";
 import { idempotencyOf, readIdempotencyKey } from "../request/idempotency.ts";
 import { readJobOptions, splitJobOptions } from "../request/job-options.ts";
-import { planJob } from "../request/job-plan.ts";
+import { planInContainer, planJob } from "../request/job-plan.ts";
 import { routeRequest } from "../request/lane-choice.ts";
 import type { JobDraft } from "./submit-jobs.ts";
 
@@ -33,7 +35,7 @@ export function readDraft(
 }
 
 /** A request's `Idempotency-Key` with what is asked, for its Tenant to tell repeats by; null without one. */
-export async function readIdempotency(
+async function readIdempotency(
   c: Context,
   envelope: Envelope,
 ): Promise<Result<Idempotency | null>> {
@@ -43,4 +45,31 @@ export async function readIdempotency(
   const { pathname, search } = new URL(c.req.url);
   const request = { method: c.req.method, path: pathname, query: search, envelope };
   return ok(await idempotencyOf(key.value, request));
+}
+
+/** Reads a request's envelope as a job of whoever asks, with its key against repeats. */
+export async function draftOf(c: Context<AppEnv>, envelope: Envelope): Promise<Result<JobDraft>> {
+  const idempotency = await readIdempotency(c, envelope);
+  if (!idempotency.ok) return idempotency;
+  const { tenant } = c.get("principal");
+  const { config } = c.get("services");
+  return readDraft(envelope, idempotency.value, { tenant, config, now: Date.now() });
+}
+
+/** A script that no isolate can run, as a job in a container; none of its statements ran. */
+export function draftInContainer(
+  c: Context<AppEnv>,
+  script: ScriptRequest,
+  inputJson: string | null,
+  reason: string,
+): Result<JobDraft> {
+  const { tenant } = c.get("principal");
+  const { config } = c.get("services");
+  const wish = readJobOptions(undefined, Date.now());
+  if (!wish.ok) return wish;
+  return ok({
+    wish: wish.value,
+    idempotency: null,
+    plan: async (policy) => planInContainer(script, inputJson, { tenant, policy, config }, reason),
+  });
 }

@@ -8,6 +8,7 @@ import {
 } from "../../protocol/sandbox-api.ts";
 import type { Config } from "../config.ts";
 import type { OrderSent, RunAddress, StreamCut } from "./container.ts";
+import { withDeadline } from "./deadline.ts";
 import { ExecutorSigner } from "./executor-signer.ts";
 import { totalBoundMs } from "./isolate.ts";
 import { retryAfterOf } from "./retry-after.ts";
@@ -78,12 +79,13 @@ export class IsolateJobs {
 
   /** Ends a run, and says whether nothing of it lives; false where the executor cannot be asked. */
   async end({ url, runId }: RunAddress): Promise<boolean> {
-    const signal = AbortSignal.timeout(END_TIMEOUT_MS);
-    const target = `${RUNS}/${runId}`;
-    const answer = await this.#calls.send({ method: "DELETE", url, target, signal });
-    if (answer.kind !== "answered") return false;
-    await answer.response.body?.cancel();
-    return answer.response.status === 204 || answer.response.status === 404;
+    return withDeadline(END_TIMEOUT_MS, async (signal) => {
+      const target = `${RUNS}/${runId}`;
+      const answer = await this.#calls.send({ method: "DELETE", url, target, signal });
+      if (answer.kind !== "answered") return false;
+      await answer.response.body?.cancel();
+      return answer.response.status === 204 || answer.response.status === 404;
+    });
   }
 }
 

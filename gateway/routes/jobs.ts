@@ -3,15 +3,14 @@ import { Hono } from "hono";
 
 import { FailureError, toProblem } from "../../protocol/failure.ts";
 import { type BatchItem, isTerminal, type JobSummary } from "../../protocol/job.ts";
-import type { Result } from "../../protocol/result.ts";
 import { answerJob, jobPath, sandboxed, tellRates } from "../answer/job-answer.ts";
 import { unwrap } from "../answer/unwrap.ts";
 import type { AppEnv } from "../app-env.ts";
 import { notBegun, readJob, withDetails } from "../jobs/job-view.ts";
 import { readBatch } from "../jobs/read-batch.ts";
-import { readDraft, readIdempotency } from "../jobs/read-draft.ts";
+import { draftOf } from "../jobs/read-draft.ts";
 import { redriveJob } from "../jobs/redrive-job.ts";
-import { type JobDraft, submitJobs } from "../jobs/submit-jobs.ts";
+import { submitJobs } from "../jobs/submit-jobs.ts";
 import { waitForJob } from "../jobs/wait-for-job.ts";
 import { authenticate, authorize, scoped } from "../middleware/authenticate.ts";
 import { readJobFilter, readJobId } from "../request/job-query.ts";
@@ -23,7 +22,9 @@ export const jobs = new Hono<AppEnv>();
 
 jobs.post("/v1/jobs", authenticate, scoped("run"), async (c) => {
   const principal = c.get("principal");
-  const submitted = unwrap(await submitJobs(c.get("services"), principal, [await readOne(c)]));
+  const body = await readJsonBody(c);
+  const draft = body.ok ? await draftOf(c, body.value) : body;
+  const submitted = unwrap(await submitJobs(c.get("services"), principal, [draft]));
   tellRates(c, submitted.reports);
   const [answer] = submitted.answers;
   if (answer === undefined || answer.kind === "refused") {
@@ -99,17 +100,6 @@ jobs.post("/v1/jobs/:id/redeliver", authenticate, authorize("run"), async (c) =>
 
 /** Longest that an answer to a cancellation waits for the proof that nothing runs any more. */
 const KILL_WAIT_MS = 10_000;
-
-/** Reads a body as one job to be, with its key against repeats. */
-async function readOne(c: Context<AppEnv>): Promise<Result<JobDraft>> {
-  const { tenant } = c.get("principal");
-  const { config } = c.get("services");
-  const envelope = await readJsonBody(c);
-  if (!envelope.ok) return envelope;
-  const idempotency = await readIdempotency(c, envelope.value);
-  if (!idempotency.ok) return idempotency;
-  return readDraft(envelope.value, idempotency.value, { tenant, config, now: Date.now() });
-}
 
 /** Answers at once, or after as long as the caller would wait. */
 async function answerSubmitted(c: Context<AppEnv>, job: JobSummary): Promise<Response> {

@@ -20,15 +20,14 @@ import { runFormatOf } from "../answer/run-format.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { Config } from "../config.ts";
 import type { Principal } from "../identity/tenant-gate.ts";
-import { readDraft, readIdempotency } from "../jobs/read-draft.ts";
+import { draftInContainer, draftOf } from "../jobs/read-draft.ts";
 import { resultOfJob, runAsJob } from "../jobs/run-job.ts";
-import type { JobDraft } from "../jobs/submit-jobs.ts";
 import { totalBoundMs } from "../lanes/isolate.ts";
 import { authenticate, requireScope } from "../middleware/authenticate.ts";
 import type { Envelope } from "../request/envelope.ts";
 import { type IsolatePlan, planIsolateRun } from "../request/isolate-plan.ts";
-import { readJobOptions, splitJobOptions } from "../request/job-options.ts";
-import { isForContainers, planInContainer } from "../request/job-plan.ts";
+import { splitJobOptions } from "../request/job-options.ts";
+import { isForContainers } from "../request/job-plan.ts";
 import { readJsonBody } from "../request/json-body.ts";
 import { type RoutedRequest, routeRequest } from "../request/lane-choice.ts";
 import { warmAffinity } from "../request/warm-affinity.ts";
@@ -89,14 +88,6 @@ run.post("/v1/run", authenticate, async (c) => {
 /** A request that is to survive its client, or says how it queues, is a job on whatever lane. */
 const isForJob = (c: Context<AppEnv>, { fields }: Envelope): boolean =>
   c.req.raw.headers.has("Idempotency-Key") || splitJobOptions(fields).options !== undefined;
-
-async function draftOf(c: Context<AppEnv>, envelope: Envelope): Promise<Result<JobDraft>> {
-  const { tenant } = c.get("principal");
-  const { config } = c.get("services");
-  const idempotency = await readIdempotency(c, envelope);
-  if (!idempotency.ok) return idempotency;
-  return readDraft(envelope, idempotency.value, { tenant, config, now: Date.now() });
-}
 
 /** Reads a body as far as it can be without knowing its tenant. */
 function routeEnvelope(envelope: Envelope): Result<ReadRequest> {
@@ -236,7 +227,8 @@ async function runIsolate(
     plan,
     laneIsOpen: routed.request.lane === "auto",
   };
-  const draftFor = (reason: string) => unlinkableDraft(c, routed, plan.work.inputJson, reason);
+  const draftFor = (reason: string) =>
+    draftInContainer(c, routed.request, plan.work.inputJson, reason);
   const escalate: Escalate = (reason, clientLeft) =>
     resultOfJob(c.get("services"), principal, draftFor(reason), clientLeft);
   const answer =
@@ -253,24 +245,6 @@ async function runIsolate(
   // A run wrote part of this: nobody's browser is to take it for a page of ours.
   c.header("Content-Security-Policy", "sandbox; default-src 'none'");
   return c.body(answer.value);
-}
-
-/** What no isolate can link goes to a container; none of its statements ran. */
-function unlinkableDraft(
-  c: Context<AppEnv>,
-  { request }: PlannedRun["routed"],
-  inputJson: string | null,
-  reason: string,
-): Result<JobDraft> {
-  const { tenant } = c.get("principal");
-  const { config } = c.get("services");
-  const wish = readJobOptions(undefined, Date.now());
-  if (!wish.ok) return wish;
-  return ok({
-    wish: wish.value,
-    idempotency: null,
-    plan: async (policy) => planInContainer(request, inputJson, { tenant, policy, config }, reason),
-  });
 }
 
 /** Work that could not be linked counts as a run: it had to be compiled to be found out. */
