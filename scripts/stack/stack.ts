@@ -227,7 +227,7 @@ export class Stack {
           env: {
             EXECUTOR_SECRET: this.secrets.EXECUTOR_SECRET,
             DOCKER_HOST: this.#dockerHost ?? "",
-            CONTAINER_STATE: join(this.#places.state, "container-executor"),
+            CONTAINER_STATE_DIR: join(this.#places.state, "container-executor"),
             ...containerEnv,
           },
         });
