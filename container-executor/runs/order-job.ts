@@ -38,7 +38,7 @@ export function initJob(
       file(codePath, Buffer.from(order.code ?? "", "utf8"), CODE_MODE),
       ...(inputJson === null ? [] : [file(INPUT_PATH, Buffer.from(inputJson, "utf8"), CODE_MODE)]),
     ],
-    warmFrom: warmFrom(RUNTIMES[runtime], order.env),
+    warmFrom: warmFrom(RUNTIMES[runtime], { ...order.env, ...env }),
     wantsValue: hasValue,
     limits: {
       memoryBytes: caps.memoryMb === null ? null : caps.memoryMb * MIB,
