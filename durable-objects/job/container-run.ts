@@ -1,18 +1,9 @@
 import type { ContainerLane, NoAnswer, RunAddress } from "../../gateway/lanes/container.ts";
-import type { ContainerEvent } from "../../protocol/container-api.ts";
 import { SIGNATURE_WINDOW_MS } from "../../protocol/signature.ts";
 import type { CancelAnswer } from "../job-contract.ts";
-import { orderFiles, storeArtifact } from "./artifacts.ts";
-import { jobEventOf, statsOf } from "./container-events.ts";
-import { EventBatches } from "./event-batches.ts";
-import {
-  cancelledEnd,
-  containerEnd,
-  failedBeforeStart,
-  lostEnd,
-  refusedEnd,
-  type UnkeptArtifact,
-} from "./job-result.ts";
+import { orderFiles } from "./artifacts.ts";
+import { ContainerEvents } from "./container-events.ts";
+import { cancelledEnd, failedBeforeStart, lostEnd, refusedEnd } from "./job-result.ts";
 import {
   type Attempt,
   decideStart,
@@ -32,20 +23,8 @@ import {
   stopRun,
 } from "./run-parts.ts";
 
-/** An event that is to be written, and the executor's number of it. */
-interface Read {
-  readonly event: Exclude<ContainerEvent, { type: "end" }>;
-  readonly unkept: UnkeptArtifact | undefined;
-}
-
 /** What a run may take beyond its own time: to fetch its image and start, and to hand over its files. Milliseconds. */
 const OVERDUE_ALLOWANCE_MS = 30 * 60_000;
-
-/** Tries to store one artifact, the pauses between them growing, before the run goes on without it. */
-const ARTIFACT_TRIES = 20;
-
-/** How many unkept artifacts a result names. */
-const UNKEPT_MAX = 100;
 
 /** What another run cannot have reached yet. Milliseconds. */
 const fencedAt = (doubtSince: number): number => doubtSince + SIGNATURE_WINDOW_MS;
@@ -61,13 +40,11 @@ export class ContainerRun {
   readonly #bucket: R2Bucket;
   readonly #readSpec: SpecReader;
   readonly #leaseMs: number;
-  readonly #onStarted: (runId: string) => Change;
-  readonly #batches: EventBatches<Read>;
+  readonly #events: ContainerEvents;
   /** The event stream that is being read. */
   #stream = new AbortController();
   /** Since when the stream cannot be read. */
   #unusableSince: number | undefined;
-  #artifactFailures = 0;
 
   constructor(parts: {
     readonly store: JobStore;
@@ -83,10 +60,8 @@ export class ContainerRun {
     this.#bucket = parts.bucket;
     this.#readSpec = parts.readSpec;
     this.#leaseMs = parts.leaseMs;
-    this.#onStarted = parts.onStarted;
-    this.#batches = new EventBatches({
-      commit: (reads) => this.#commit(reads),
-      synced: () => this.#store.synced(),
+    this.#events = new ContainerEvents({
+      ...parts,
       onFailure: (error) => this.#stream.abort(error),
     });
   }
@@ -148,23 +123,23 @@ export class ContainerRun {
     if (!this.#isRunning(attempt)) return "moved";
     this.#stream = new AbortController();
     const run = addressOf(attempt);
-    const events = this.#lane.events(run, phase.lastSeq, this.#stream.signal);
+    const stream = this.#lane.events(run, phase.lastSeq, this.#stream.signal);
     let heard = false;
     try {
       for (;;) {
-        const { done, value } = await events.next();
+        const { done, value } = await stream.next();
         if (done) {
-          this.#batches.flush();
+          this.#events.flush();
           if (!this.#isRunning(attempt)) return "moved";
           return await this.#decide(attempt, value, heard);
         }
         heard = true;
         this.#unusableSince = undefined;
-        const isRead = await this.#take(attempt, value);
+        const isRead = await this.#events.take(attempt, value);
         if (isRead !== "next") return isRead;
       }
     } finally {
-      await events.return({ kind: "cut" });
+      await stream.return({ kind: "cut" });
     }
   }
 
@@ -256,66 +231,6 @@ export class ContainerRun {
     return "moved";
   }
 
-  /** Takes one event: `next` where more are to be read. */
-  async #take(attempt: Attempt, event: ContainerEvent): Promise<StepOutcome | "next"> {
-    const phase = currentPhase(this.#store, "running", attempt.epoch);
-    if (phase === undefined) return "moved";
-    if (event.type === "end") {
-      this.#batches.flush();
-      const facts = await factsOf(this.#store, attempt, this.#readSpec);
-      const { unkept } = currentPhase(this.#store, "running", attempt.epoch) ?? phase;
-      await endRun(this.#store, attempt, containerEnd(facts, event.result, unkept));
-      return "moved";
-    }
-    let unkept: UnkeptArtifact | undefined;
-    if (event.type === "artifact") {
-      const { identity } = await factsOf(this.#store, attempt, this.#readSpec);
-      const parts = { lane: this.#lane, bucket: this.#bucket };
-      const stored = await storeArtifact(parts, identity, addressOf(attempt), event.artifact);
-      const isHopeless = ++this.#artifactFailures > ARTIFACT_TRIES;
-      // The stream is read again from before this event.
-      if (stored.kind === "unreachable" && !isHopeless) {
-        this.#batches.flush();
-        return "again";
-      }
-      this.#artifactFailures = 0;
-      if (stored.kind !== "stored") {
-        const reason = stored.kind === "unkept" ? stored.reason : "it cannot be stored";
-        unkept = { path: event.artifact.path, reason };
-      }
-    }
-    const chars = "data" in event ? event.data.length + 128 : 256;
-    await this.#batches.add({ event, unkept }, chars);
-    return "next";
-  }
-
-  #commit(reads: readonly Read[]): void {
-    const { record } = this.#store;
-    const last = reads.at(-1);
-    if (record?.phase.kind !== "running" || last === undefined) return;
-    const { phase } = record;
-    // An event that the log has came twice: the stream was cut between its commit and the next.
-    const fresh = reads.filter(({ event }) => event.seq > phase.lastSeq);
-    const told = fresh.filter(({ unkept }) => unkept === undefined);
-    const unkept = fresh.flatMap((one) => (one.unkept === undefined ? [] : [one.unkept]));
-    const stats = fresh.findLast(({ event }) => event.type === "stats")?.event;
-    const isStart = fresh.some(({ event }) => event.type === "started");
-    const more = isStart ? this.#onStarted(phase.attempt.runId) : {};
-    this.#store.commit({
-      ...more,
-      record: {
-        ...more.record,
-        phase: {
-          ...phase,
-          lastSeq: Math.max(phase.lastSeq, last.event.seq),
-          unkept: [...phase.unkept, ...unkept].slice(0, UNKEPT_MAX),
-        },
-        ...(stats?.type === "stats" ? { stats: statsOf(stats) } : {}),
-      },
-      events: told.map(({ event }) => jobEventOf(phase.attempt, event)),
-    });
-  }
-
   async #decide(
     attempt: Attempt,
     cut: Parameters<typeof decideWatch>[1],
@@ -344,6 +259,7 @@ export class ContainerRun {
         stopRun(this.#store, decision.stop);
         return;
       case "cancelled": {
+        this.#events.flush();
         const facts = await factsOf(this.#store, attempt, this.#readSpec);
         const { certainty, reason } = decision;
         await endRun(
@@ -359,7 +275,7 @@ export class ContainerRun {
   }
 
   async #lose(attempt: Attempt, loss: Loss): Promise<void> {
-    this.#batches.flush();
+    this.#events.flush();
     const facts = await factsOf(this.#store, attempt, this.#readSpec);
     await endRun(this.#store, attempt, lostEnd(facts, loss));
   }

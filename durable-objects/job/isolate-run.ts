@@ -4,7 +4,7 @@ import type { JobEventBody } from "../../protocol/job.ts";
 import type { RunLine } from "../../protocol/sandbox-api.ts";
 import { EventBatches } from "./event-batches.ts";
 import { cancelledEnd, isolateEnd, isolateOverAt, lostEnd, unlinkableEnd } from "./job-result.ts";
-import { type Attempt, type Loss, type PhaseOf } from "./job-state.ts";
+import type { Attempt, PhaseOf } from "./job-state.ts";
 import type { Change, JobStore } from "./job-store.ts";
 import {
   currentPhase,
@@ -57,11 +57,14 @@ export class IsolateRun {
   }
 
   /** Sends the run and reads it to its end. */
-  async start({ attempt, stop }: PhaseOf<"starting">): Promise<StepOutcome> {
+  async start({ attempt, doubtSince, stop }: PhaseOf<"starting">): Promise<StepOutcome> {
     const facts = await factsOf(this.#store, attempt, this.#readSpec);
     if (stop?.kind === "cancel") {
-      // Its connection, if there was one, is gone, and the run with it.
-      const known = { certainty: "certain", started: true } as const;
+      if (doubtSince !== null) {
+        this.#run(attempt);
+        return "moved";
+      }
+      const known = { certainty: "certain", started: false } as const;
       await endRun(this.#store, attempt, cancelledEnd(facts, stop.reason, known));
       return "moved";
     }
@@ -146,8 +149,9 @@ export class IsolateRun {
       for (;;) {
         const { done, value } = await lines.next();
         if (done) {
+          // Its connection is gone: what is left of it is ended next.
           this.#batches.flush();
-          await this.#lose(attempt, value);
+          this.#run(attempt);
           return "moved";
         }
         if ("event" in value) await this.#tell(attempt, value);
@@ -191,20 +195,5 @@ export class IsolateRun {
     const renewedAt = Date.now();
     const running = { kind: "running", attempt, lastSeq: 0, renewedAt, stop, unkept: [] } as const;
     this.#store.commit({ ...more, record: { ...more.record, phase: running }, events });
-  }
-
-  /** The connection ended without the run's end: it was let go, or the executor vanished. */
-  async #lose(attempt: Attempt, cut: StreamCut): Promise<void> {
-    const { stop } = this.#run(attempt);
-    const facts = await factsOf(this.#store, attempt, this.#readSpec);
-    if (stop?.kind === "cancel") {
-      const known = { certainty: "certain", started: true } as const;
-      await endRun(this.#store, attempt, cancelledEnd(facts, stop.reason, known));
-      return;
-    }
-    // A connection that was cut may leave the run alive for as long as its time lasts.
-    if (cut.kind === "cut" || cut.kind === "unreachable" || cut.kind === "unknown") return;
-    const loss: Loss = cut.kind === "silent" ? { kind: "unreachable" } : cut;
-    await endRun(this.#store, attempt, lostEnd(facts, loss));
   }
 }

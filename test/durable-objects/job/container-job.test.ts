@@ -117,6 +117,29 @@ describe("a job in a container", () => {
     await vi.waitFor(() => expect(peers.freed).toHaveLength(2));
   });
 
+  it("kills a run that another was granted over the head of before that one starts", async () => {
+    const test = newJob(executor);
+    const first = test.nextStart();
+    await test.job().start(first);
+    await vi.waitFor(() => executor.run);
+    executor.tell(STARTED, stdout("old"));
+    await vi.waitFor(async () => expect(await typesOf(test)).toContain("stdout"));
+    executor.script = [STARTED, ENDED()];
+    const second = test.nextStart();
+    await test.job().start(second);
+    await doneOf(test);
+    const order = executor.seen.map(({ method, path }) => `${method} ${path.split(".").at(-1)}`);
+    const killed = order.indexOf(`DELETE ${first.grant.epoch}`);
+    expect(killed).toBeGreaterThan(0);
+    expect(killed).toBeLessThan(order.indexOf(`PUT ${second.grant.epoch}`));
+    expect(await typesOf(test)).toEqual(["queued", "started", "stdout", "started", "done"]);
+    await vi.waitFor(() =>
+      expect(new Set(peers.freed.map(({ epoch }) => epoch))).toEqual(
+        new Set([first.grant.epoch, second.grant.epoch]),
+      ),
+    );
+  });
+
   it("is silent of a run that another epoch has taken over", async () => {
     executor.script = [STARTED, ENDED()];
     peers.answer = () => ({ kind: "stale" });

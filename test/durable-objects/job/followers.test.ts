@@ -1,4 +1,4 @@
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { JobEvent } from "../../../protocol/job.ts";
@@ -242,6 +242,23 @@ describe("a follower by WebSocket", () => {
     await test.job().start(test.nextStart());
     await vi.waitFor(() => expect(closed()).toBe(1000));
     expect(frames.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  });
+
+  it("that does not read is sent no more than a bounded part, and the rest when it does", async () => {
+    const test = await runningJob();
+    const socket = await connect(test);
+    executor.tell(STARTED);
+    for (let i = 0; i < 200; i++) executor.tell(stdout("z".repeat(30_000), i * 30_000));
+    executor.tell(ENDED());
+    await doneOf(test);
+    const waiting = await runInDurableObject(test.job(), (_, ctx) =>
+      ctx.getWebSockets().map(({ bufferedAmount }) => bufferedAmount),
+    );
+    expect(waiting).toHaveLength(1);
+    expect(Math.max(...waiting)).toBeLessThan(2 * 1024 * 1024);
+    const { frames, closed } = listen(socket);
+    await vi.waitFor(() => expect(closed()).toBe(1000), { timeout: 4_000 });
+    expect(frames.map(({ seq }) => seq)).toEqual(Array.from({ length: 203 }, (_, i) => i + 1));
   });
 
   it("is refused without an upgrade, and with a cursor that is none", async () => {

@@ -203,7 +203,9 @@ export class PlayedExecutor {
     if (request.method === "PUT") return this.take(runId);
     const run = this.runs.get(runId);
     if (run === undefined || run.acked) return new Response(null, { status: 404 });
-    if (what === "events") return this.#follow(run, Number(searchParams.get("after")));
+    if (what === "events") {
+      return this.#follow(run, Number(searchParams.get("after")), request.signal);
+    }
     if (what === "renew") return new Response(null, { status: 204 });
     if (what === "artifacts") {
       const bytes = run.artifacts.get(rest.join("/"));
@@ -245,14 +247,15 @@ export class PlayedExecutor {
    * A stream lives in the object that reads it, and may be written from there alone: so it looks
    * for what the test told meanwhile.
    */
-  #follow(run: PlayedRun, after: number): Response {
+  #follow(run: PlayedRun, after: number, signal: AbortSignal): Response {
     const cuts = this.#cuts;
     let told = after;
     let isOpen = true;
     const body = new ReadableStream<Uint8Array>({
       pull: async (controller) => {
-        while (isOpen && told >= run.events.length && cuts === this.#cuts) await scheduler.wait(2);
-        if (cuts !== this.#cuts) {
+        const isCut = () => signal.aborted || cuts !== this.#cuts;
+        while (isOpen && told >= run.events.length && !isCut()) await scheduler.wait(2);
+        if (isCut()) {
           controller.error(new Error("connection lost"));
           return;
         }
