@@ -1,5 +1,5 @@
 /** Before a message that did not arrive is sent again; doubles with each failure. */
-const RESEND_MS = 1_000;
+export const RESEND_MS = 1_000;
 const RESEND_MAX_MS = 30_000;
 
 /** Longest wait for the receiver's answer; it commits, and does nothing long. */
@@ -13,6 +13,10 @@ export class Deliveries {
   /** Whether the message may be sent now. */
   isReady(key: string, now: number): boolean {
     return !this.#underWay.has(key) && (this.#failed.get(key)?.nextAt ?? 0) <= now;
+  }
+
+  get isBusy(): boolean {
+    return this.#underWay.size > 0;
   }
 
   isUnderWay(key: string): boolean {

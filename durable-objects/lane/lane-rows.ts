@@ -94,11 +94,9 @@ export class LaneRows {
   }
 
   deleteGrants(epochs: readonly number[]): void {
-    this.#storage.transactionSync(() => {
-      for (const epoch of epochs) {
-        this.#storage.sql.exec("DELETE FROM grants WHERE epoch = ?", epoch);
-      }
-    });
+    for (const epoch of epochs) {
+      this.#storage.sql.exec("DELETE FROM grants WHERE epoch = ?", epoch);
+    }
   }
 
   addTenant(tenant: string): void {

@@ -44,8 +44,10 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
   readonly #slots: SlotBook;
   readonly #readiness: Readiness;
   readonly #calls = new Deliveries();
-  /** Tenants that may have work, with what they said last; undefined: to be asked. */
+  /** Tenants that may have work, with what they said last and since when; undefined: not heard yet. */
   readonly #tenants = new Map<string, { offer: LaneOffer; at: number } | undefined>();
+  /** Those of them that have not been heard in this life of the object. */
+  readonly #unheard: Set<string>;
   /** As set in this life of the object. */
   #alarmAt = Infinity;
 
@@ -58,7 +60,8 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
     this.#readiness = new Readiness(this.#lane === "container" ? executors : []);
     const slotsOfExecutor = (name: string): number => this.#slotsOf(name);
     this.#slots = new SlotBook(this.#rows, executors, slotsOfExecutor, Date.now());
-    for (const tenant of this.#rows.tenants()) this.#tenants.set(tenant, undefined);
+    this.#unheard = new Set(this.#rows.tenants());
+    for (const tenant of this.#unheard) this.#tenants.set(tenant, undefined);
     this.#wake(Date.now());
   }
 
@@ -132,10 +135,8 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
   /** Gives what slots are free, and tells and asks whatever is owed. */
   #wake(now: number): void {
     this.#slots.grant(now);
-    const asked = new Set(this.#slots.unanswered().map(({ tenant }) => tenant));
-    for (const tenant of asked) this.#callTake(tenant, now);
-    for (const [tenant, known] of this.#tenants) {
-      if (known !== undefined || asked.has(tenant)) continue;
+    for (const tenant of this.#slots.unanswering()) this.#callTake(tenant, now);
+    for (const tenant of this.#unheard) {
       if (this.#calls.isReady(askKey(tenant), now)) this.ctx.waitUntil(this.#askTenant(tenant));
     }
     if (this.#isBusy()) this.ctx.waitUntil(this.#refreshReadiness(now));
@@ -144,7 +145,7 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
 
   /** Lets a tenant take its grants; all that gather while a call is under way go with the next. */
   #callTake(tenant: string, now: number): void {
-    const key = `take ${tenant}`;
+    const key = takeKey(tenant);
     if (!this.#calls.isReady(key, now)) return;
     const grants = this.#slots
       .unansweredBy(tenant)
@@ -184,6 +185,7 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
     if (isNew) this.#rows.addTenant(tenant);
     const since = known?.offer.backlog === 0 && backlog === 0 ? known.at : now;
     this.#tenants.set(tenant, { offer, at: since });
+    this.#unheard.delete(tenant);
     this.#slots.offer(tenant, backlog, weight);
   }
 
@@ -246,12 +248,11 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
   #arm(now: number): void {
     if (!this.#isBusy()) return;
     let due = Math.min(now + LOOK_MS, this.#slots.nextTry(now));
-    due = Math.min(due, Math.max(now, this.#slots.nextSilence(this.#silenceMs())));
-    for (const { tenant } of this.#slots.unanswered()) {
-      due = Math.min(due, this.#calls.dueAt(`take ${tenant}`, now));
+    for (const tenant of this.#slots.unanswering()) {
+      due = Math.min(due, this.#calls.dueAt(takeKey(tenant), now));
     }
-    for (const [tenant, known] of this.#tenants) {
-      if (known === undefined) due = Math.min(due, this.#calls.dueAt(askKey(tenant), now));
+    for (const tenant of this.#unheard) {
+      due = Math.min(due, this.#calls.dueAt(askKey(tenant), now));
     }
     if (due >= this.#alarmAt) return;
     this.#alarmAt = due;
@@ -259,6 +260,7 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
   }
 }
 
+const takeKey = (tenant: string): string => `take ${tenant}`;
 const askKey = (tenant: string): string => `ask ${tenant}`;
 
 function laneNamed(name: string | undefined): QueuedLane {

@@ -27,6 +27,8 @@ export class SlotBook {
   readonly #slotsOf: (executor: string) => number;
   readonly #fair = new FairShare();
   readonly #grants = new Map<number, HeldGrant>();
+  /** Epochs of grants that their tenants have not answered, by tenant. */
+  readonly #unanswered = new Map<string, Set<number>>();
   readonly #running = new Map<string, number>();
   readonly #avoided = new Map<string, number>();
 
@@ -71,13 +73,14 @@ export class SlotBook {
     });
   }
 
-  /** Grants that their tenants have not answered. */
-  unanswered(): readonly HeldGrant[] {
-    return [...this.#grants.values()].filter(({ jobId }) => jobId === undefined);
+  /** Tenants that have not answered all their grants. */
+  unanswering(): readonly string[] {
+    return [...this.#unanswered.keys()];
   }
 
   unansweredBy(tenant: string): readonly HeldGrant[] {
-    return this.unanswered().filter((grant) => grant.tenant === tenant);
+    const epochs = this.#unanswered.get(tenant) ?? [];
+    return [...epochs].flatMap((epoch) => this.#grants.get(epoch) ?? []);
   }
 
   /** Grants of which nothing was heard since `before`. */
@@ -98,12 +101,12 @@ export class SlotBook {
 
   offer(tenant: string, backlog: number, weight: number): void {
     // Grants on their way to the tenant are in what it counted.
-    const onTheWay = this.unansweredBy(tenant).length;
+    const onTheWay = this.#unanswered.get(tenant)?.size ?? 0;
     this.#fair.offer(tenant, Math.max(0, backlog - onTheWay), weight);
   }
 
-  /** Gives every free slot to whose turn it is, in one commit; the tenants that got any. */
-  grant(now: number): ReadonlySet<string> {
+  /** Gives every free slot to whose turn it is, in one commit. */
+  grant(now: number): void {
     const granted: HeldGrant[] = [];
     for (;;) {
       const executor = chooseExecutor(this.#executorSlots(), now);
@@ -116,13 +119,14 @@ export class SlotBook {
       granted.push(grant);
     }
     if (granted.length > 0) this.#rows.insertGrants(granted);
-    return new Set(granted.map(({ tenant }) => tenant));
   }
 
   /** A tenant's job has the grant. */
   take(epoch: number, jobId: string, now: number): void {
     const grant = this.#grants.get(epoch);
-    if (grant !== undefined) this.#grants.set(epoch, { ...grant, jobId, renewedAt: now });
+    if (grant === undefined) return;
+    this.#grants.set(epoch, { ...grant, jobId, renewedAt: now });
+    this.#answered(grant);
   }
 
   /** A tenant has no job for these grants, or their runs are over. */
@@ -156,20 +160,15 @@ export class SlotBook {
   /** The tenant is to be asked again whether the grant's run goes on. */
   doubt(epoch: number): void {
     const grant = this.#grants.get(epoch);
-    if (grant !== undefined) this.#grants.set(epoch, { ...grant, jobId: undefined });
+    if (grant === undefined) return;
+    this.#grants.set(epoch, { ...grant, jobId: undefined });
+    this.#asked(grant);
   }
 
   /** When an executor that takes no work now will be asked again; Infinity where none is. */
   nextTry(now: number): number {
     let next = Infinity;
     for (const until of this.#avoided.values()) if (until > now) next = Math.min(next, until);
-    return next;
-  }
-
-  /** When the first grant has been silent for `leaseMs`. */
-  nextSilence(leaseMs: number): number {
-    let next = Infinity;
-    for (const { renewedAt } of this.#grants.values()) next = Math.min(next, renewedAt + leaseMs);
     return next;
   }
 
@@ -184,6 +183,7 @@ export class SlotBook {
 
   #hold(grant: HeldGrant): void {
     this.#grants.set(grant.epoch, grant);
+    this.#asked(grant);
     this.#running.set(grant.executor.name, (this.#running.get(grant.executor.name) ?? 0) + 1);
   }
 
@@ -191,7 +191,20 @@ export class SlotBook {
     const grant = this.#grants.get(epoch);
     if (grant === undefined) return undefined;
     this.#grants.delete(epoch);
+    this.#answered(grant);
     this.#running.set(grant.executor.name, (this.#running.get(grant.executor.name) ?? 1) - 1);
     return grant;
+  }
+
+  #asked({ tenant, epoch }: HeldGrant): void {
+    const epochs = this.#unanswered.get(tenant);
+    if (epochs === undefined) this.#unanswered.set(tenant, new Set([epoch]));
+    else epochs.add(epoch);
+  }
+
+  #answered({ tenant, epoch }: HeldGrant): void {
+    const epochs = this.#unanswered.get(tenant);
+    epochs?.delete(epoch);
+    if (epochs?.size === 0) this.#unanswered.delete(tenant);
   }
 }

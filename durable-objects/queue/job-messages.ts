@@ -1,4 +1,4 @@
-import { Deliveries } from "../deliveries.ts";
+import { Deliveries, RESEND_MS } from "../deliveries.ts";
 import { jobObjectName, type JobCalls } from "../job-contract.ts";
 import type { JobQueue, OwedMessage } from "./job-queue.ts";
 import { identityOf, isOver, isRunning, type JobRecord } from "./job-record.ts";
@@ -19,20 +19,36 @@ export class JobMessages {
     this.#jobs = jobs;
   }
 
-  /** Sends all that may be sent now. Each resolves whether its message arrived. */
+  /** Sends what has become owed. Each resolves whether its message arrived. */
+  sendNew(now: number): readonly Promise<boolean>[] {
+    return this.#sendAll(this.#queue.takeUnsent(), now);
+  }
+
+  /** Sends all that is owed and may be sent now, also again. */
   sendDue(now: number): readonly Promise<boolean>[] {
-    return [...this.#queue.owed()]
-      .filter(([jobId]) => this.#deliveries.isReady(jobId, now))
-      .map(([jobId, message]) => this.#send(jobId, message));
+    this.#queue.takeUnsent();
+    return this.#sendAll(this.#queue.owed().keys(), now);
   }
 
   /** When to look again; Infinity where nothing is owed. */
   nextDue(now: number): number {
+    if (this.#deliveries.isBusy) return now + RESEND_MS;
     let due = Infinity;
     for (const jobId of this.#queue.owed().keys()) {
       due = Math.min(due, this.#deliveries.dueAt(jobId, now));
     }
     return due;
+  }
+
+  #sendAll(jobIds: Iterable<string>, now: number): readonly Promise<boolean>[] {
+    const sent: Promise<boolean>[] = [];
+    for (const jobId of jobIds) {
+      const message = this.#queue.owed().get(jobId);
+      if (message !== undefined && this.#deliveries.isReady(jobId, now)) {
+        sent.push(this.#send(jobId, message));
+      }
+    }
+    return sent;
   }
 
   async #send(jobId: string, message: OwedMessage): Promise<boolean> {

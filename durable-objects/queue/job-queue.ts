@@ -51,6 +51,8 @@ export class JobQueue {
   readonly #byEpoch = new Map<string, string>();
   readonly #takenEpochs: Map<QueuedLane, number>;
   readonly #owed = new Map<string, OwedMessage>();
+  /** Jobs of which something became owed since it was asked last. */
+  #unsent = new Set<string>();
   /** Running jobs whose Job knows that they are to end. */
   readonly #cancelTold = new Set<string>();
   /** Running jobs whose Job has them, which their rows do not say yet. */
@@ -212,6 +214,13 @@ export class JobQueue {
     return this.#owed;
   }
 
+  /** Jobs of which something became owed since the last call. */
+  takeUnsent(): ReadonlySet<string> {
+    const unsent = this.#unsent;
+    if (unsent.size > 0) this.#unsent = new Set();
+    return unsent;
+  }
+
   /** Notes that a message arrived. What its row says changes later, or at once where it ends the job. */
   told(jobId: string, message: OwedMessage, epoch: number | null, now: number): void {
     const job = this.#open.get(jobId);
@@ -256,10 +265,15 @@ export class JobQueue {
   }
 
   #commitAll(jobs: readonly JobRecord[], now: number): void {
-    if (jobs.length === 0) return;
-    this.#rows.transaction(() => {
-      for (const job of jobs) this.#rows.update(job);
-    });
+    const [first] = jobs;
+    if (first === undefined) return;
+    if (jobs.length === 1) {
+      this.#rows.update(first);
+    } else {
+      this.#rows.transaction(() => {
+        for (const job of jobs) this.#rows.update(job);
+      });
+    }
     for (const job of jobs) this.#replace(this.#open.get(job.facts.id), job, now);
   }
 
@@ -285,8 +299,12 @@ export class JobQueue {
     if (isOpen(after)) this.#open.set(id, after);
     else this.#open.delete(id);
     const owed = this.#messageFor(after);
-    if (owed === undefined) this.#owed.delete(id);
-    else this.#owed.set(id, owed);
+    if (owed === undefined) {
+      this.#owed.delete(id);
+    } else {
+      this.#owed.set(id, owed);
+      this.#unsent.add(id);
+    }
   }
 
   #messageFor(job: JobRecord): OwedMessage | undefined {

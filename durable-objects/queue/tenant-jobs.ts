@@ -195,7 +195,7 @@ export class TenantJobs {
   /** Does what is due and sends what is owed; whatever fails is due again. */
   wake(now: number): void {
     this.#expire(now);
-    for (const sent of this.#messages.sendDue(now)) this.#follow(sent);
+    for (const sent of this.#messages.sendNew(now)) this.#follow(sent);
     for (const lane of this.#queue.lanes) this.#offer(lane, now);
     this.#side.arm(now);
   }
@@ -203,6 +203,8 @@ export class TenantJobs {
   /** The alarm's part: as `wake`, with what can wait for it. */
   async tick(now: number): Promise<void> {
     if (this.#queue.hasUnwritten) this.#queue.writeTold();
+    this.#expire(now);
+    for (const sent of this.#messages.sendDue(now)) this.#follow(sent);
     this.wake(now);
     await this.#retention.step(now);
   }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { LaneState } from "../../../durable-objects/job-contract.ts";
 import { Lane } from "../../../durable-objects/lane/lane.ts";
+import type { JobSummary } from "../../../protocol/job.ts";
 import { jobLog } from "../queue/faults.ts";
 import {
   clearAll,
@@ -90,7 +91,7 @@ describe("slots", () => {
       await lane().settle({ epoch, costMs: 0, avoidExecutorMs: 700 });
       await tenant.stub.settleJob({ jobId: job!.id, epoch, end });
     }
-    await tenant.started(job!.id, 3);
+    expect(await tenant.started(job!.id, 3)).toMatchObject({ identity: { jobId: job!.id } });
   });
 
   it("that are settled twice, or never were, are free once", async () => {
@@ -116,7 +117,7 @@ describe("between tenants", () => {
   it("who has a thousand jobs delays another's single one by no more than one slot turn", async () => {
     const many1000 = await TestTenant.make({ maxConcurrent: 1_000 });
     const single = await TestTenant.make();
-    const jobs = [];
+    const jobs: JobSummary[] = [];
     for (let i = 0; i < 10; i++) jobs.push(...(await many1000.submit(...many(100))));
     await vi.waitFor(() => expect(startedOf(jobs)).toHaveLength(4));
     for (let round = 0; round < 3; round++) {
@@ -173,7 +174,7 @@ describe("executors' own view of their load", () => {
 
   it("is told as their sum, and changes no slots unless it is to be followed", async () => {
     vi.spyOn(globalThis, "fetch").mockImplementation(async (url) =>
-      String(url) === "http://container-1.test/readyz" ? ready(3, true) : ready(1, false),
+      url === "http://container-1.test/readyz" ? ready(3, true) : ready(1, false),
     );
     const tenant = await TestTenant.make();
     await tenant.submit(submission());

@@ -82,7 +82,8 @@ it.each([11, 222, 3_333])(
         for (const job of live()) await end(job);
         check();
         for (const { id, tenant } of jobs) {
-          expect(isTerminal((await tenant.job(id)).state), id).toBe(true);
+          const { state } = await tenant.job(id);
+          expect({ id, state, isOver: isTerminal(state) }).toMatchObject({ isOver: true });
         }
         expect(await lane().state()).toMatchObject({ slotsTaken: 0 });
       },

@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, vi } from "vitest";
+import { vi } from "vitest";
 
 import {
   type JobStart,
@@ -91,13 +91,12 @@ export class TestTenant {
 
   /** What the job's last start said, once it has been told. */
   async started(id: string, times = 1): Promise<JobStart> {
-    await vi.waitFor(() => expect(epochsOf(id)).toHaveLength(times), { timeout: 10_000 });
-    return jobLog.of(id, "start").at(-1)?.argument as JobStart;
+    return vi.waitUntil(() => epochsOf(id).length === times && lastStart(id), { timeout: 10_000 });
   }
 
   /** Ends a run as its Job would: with the tenant, then with the lane. */
   async end(id: string, end: Partial<Extract<RunSettlement["end"], { kind: "ended" }>> = {}) {
-    const { grant } = jobLog.of(id, "start").at(-1)?.argument as JobStart;
+    const { grant } = lastStart(id);
     jobLog.held.delete(jobObjectName(this.name, id));
     const settlement: RunSettlement = {
       jobId: id,
@@ -120,6 +119,12 @@ export class TestTenant {
     });
     return { answer, settlement };
   }
+}
+
+function lastStart(id: string): JobStart {
+  const last = jobLog.of(id, "start").at(-1);
+  if (last === undefined) throw new Error(`job "${id}" was never started`);
+  return last.argument as JobStart;
 }
 
 /** The epochs that a job was started with: a start that is told again is the same start. */

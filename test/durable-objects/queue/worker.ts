@@ -80,7 +80,3 @@ export class Job extends DurableObject<Env> implements JobCalls {
     faults.pass(`Job.${method}`, undefined);
   }
 }
-
-export default {
-  fetch: () => new Response(null, { status: 404 }),
-};

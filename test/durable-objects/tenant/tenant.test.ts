@@ -251,11 +251,11 @@ it("writes no row for a run: a hundred of them are one, written once", async () 
     }
     expect(written).toEqual([]);
 
-    instance.alarm();
+    await instance.alarm();
 
     expect(written.filter((query) => query.includes("INSERT INTO usage"))).toHaveLength(1);
     expect(exec("SELECT runs FROM usage").toArray()).toEqual([{ runs: 100 }]);
-    instance.alarm();
+    await instance.alarm();
     expect(written.filter((query) => query.includes("INSERT INTO usage"))).toHaveLength(1);
   });
 });
