@@ -7,7 +7,7 @@ import type { Signature } from "../protocol/signature.ts";
 import type { NonceMemory } from "./nonce-memory.ts";
 
 /** Why a request is not taken for a gateway's. Sent as `{"code": …}` with a 401. */
-type SignatureProblem = "bad_signature" | "stale_clock" | "replayed" | "unknown_boot";
+export type SignatureProblem = "bad_signature" | "stale_clock" | "replayed" | "unknown_boot";
 
 export type SignatureCheck =
   | { readonly ok: true; readonly signature: Signature }

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
 import { answerJson, answerRefusal } from "../../executor-http/answer.ts";
 import type { MacCheck } from "../../executor-http/signature-check.ts";
+import { signedBody } from "../../executor-http/signed-request.ts";
 import type { HealthReport } from "../../protocol/container-api.ts";
 import { BOOT_HEADER } from "../../protocol/signature.ts";
 import type { ContainerConfig } from "../config.ts";
@@ -11,7 +12,6 @@ import { log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { routeRun } from "./run-routes.ts";
-import { signedBody } from "./signed-request.ts";
 
 /** Longer than gateways keep a connection unused, so that it is they who close it. */
 const KEEP_ALIVE_MS = 75_000;

@@ -2,11 +2,10 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
 import { answerJson, answerRefusal } from "../../../executor-http/answer.ts";
-import { readBody } from "../../../executor-http/read-body.ts";
-import { checkHeader } from "../../../executor-http/signature-check.ts";
-import type { MacCheck } from "../../../executor-http/signature-check.ts";
+import type { MacCheck, SignatureProblem } from "../../../executor-http/signature-check.ts";
+import { signedBody } from "../../../executor-http/signed-request.ts";
 import type { SandboxReadiness, SandboxRuntimes } from "../../../protocol/sandbox-api.ts";
-import { BOOT_HEADER, SIGNATURE_HEADER } from "../../../protocol/signature.ts";
+import { BOOT_HEADER } from "../../../protocol/signature.ts";
 import type { SandboxConfig } from "../../config.ts";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -136,37 +135,14 @@ function readinessOf({ pool, bootId, config, protections }: ServerParts): Sandbo
   };
 }
 
-/** The body of a gateway's request; null where it was no gateway's, and is answered. */
-async function readSigned(
+function readSigned(
   { config, bootId, macs, metrics }: ServerParts,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<Buffer | null> {
-  const { method = "", url = "" } = request;
-  // No body is read for a header of the wrong form, boot or clock; the mac is over the body, and waits for it.
-  const given = request.headers[SIGNATURE_HEADER.toLowerCase()];
-  const header = checkHeader(typeof given === "string" ? given : undefined, {
-    bootId,
-    nowMs: Date.now(),
-  });
-  if (!header.ok) {
-    metrics.requestRefused(header.problem);
-    answerJson(response, 401, { code: header.problem });
-    return null;
-  }
-  const body = await readBody(request, config.bodyMaxBytes);
-  if (body.kind === "broken") return null;
-  if (body.kind === "too-large") {
-    const limitBytes = config.bodyMaxBytes;
-    answerJson(response, 413, { code: "payload_too_large", limitBytes });
-    return null;
-  }
-  const { bytes } = body;
-  const signed = macs.check(header.signature, { method, target: url, body: bytes }, Date.now());
-  if (signed.ok) return bytes;
-  metrics.requestRefused(signed.problem);
-  answerJson(response, 401, { code: signed.problem });
-  return null;
+): Promise<Buffer | undefined> {
+  const { bodyMaxBytes } = config;
+  const refused = (reason: SignatureProblem): void => metrics.requestRefused(reason);
+  return signedBody({ bootId, macs, bodyMaxBytes, refused }, request, response);
 }
 
 /** @param runId The id in the path, of a run that must not start twice; null for one without. */
@@ -178,7 +154,7 @@ async function takeRun(
 ): Promise<void> {
   const { config, pool, metrics, taken } = parts;
   const bytes = await readSigned(parts, request, response);
-  if (bytes === null) return;
+  if (bytes === undefined) return;
   const reading = readOrder(bytes, config.ceilings);
   if (!reading.ok) {
     metrics.requestRefused("malformed_order");
@@ -217,7 +193,7 @@ async function stopRun(
   response: ServerResponse,
   runId: string,
 ): Promise<void> {
-  if ((await readSigned(parts, request, response)) === null) return;
+  if ((await readSigned(parts, request, response)) === undefined) return;
   if (await parts.taken.stop(runId)) response.writeHead(204).end();
   else answerJson(response, 404, { code: "not_found" });
 }

@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-import { answerJson } from "../../executor-http/answer.ts";
-import { readBody } from "../../executor-http/read-body.ts";
-import { checkHeader } from "../../executor-http/signature-check.ts";
-import type { MacCheck } from "../../executor-http/signature-check.ts";
-import { SIGNATURE_HEADER } from "../../protocol/signature.ts";
+import { SIGNATURE_HEADER } from "../protocol/signature.ts";
+import { answerJson } from "./answer.ts";
+import { readBody } from "./read-body.ts";
+import { checkHeader } from "./signature-check.ts";
+import type { MacCheck, SignatureProblem } from "./signature-check.ts";
 
 export interface SignedParts {
   readonly bootId: string;
   readonly macs: MacCheck;
   readonly bodyMaxBytes: number;
-  readonly refused: (reason: string) => void;
+  readonly refused: (reason: SignatureProblem) => void;
 }
 
 /** A request's body, once it is known to be a gateway's; undefined where it was answered already. */
