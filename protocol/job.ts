@@ -106,6 +106,10 @@ export const CallbackDelivery = z.strictObject({
 });
 export type CallbackDelivery = z.infer<typeof CallbackDelivery>;
 
+/** `GET /v1/webhooks/secrets`: as Standard Webhooks libraries take them; a message is signed with each. */
+export const WebhookSecrets = z.strictObject({ secrets: z.array(z.string()) });
+export type WebhookSecrets = z.infer<typeof WebhookSecrets>;
+
 /** `GET /v1/jobs/{id}`, and the 202 of every route that makes a job. */
 export const JobView = z.strictObject({
   ...JobSummary.shape,

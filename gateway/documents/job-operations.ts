@@ -13,6 +13,7 @@ import {
   JobState,
   JobView,
   QueueAnswer,
+  WebhookSecrets,
 } from "../../protocol/job.ts";
 import { Lane } from "../../protocol/outcome.ts";
 import { BrowserRequest, ContainerRequest, ScriptRequest } from "../../protocol/run-request.ts";
@@ -189,6 +190,14 @@ export const JOB_OPERATIONS: readonly Operation[] = [
       content: json(z.strictObject({ deliveries: z.array(CallbackDelivery) })),
     },
     failures: READ_FAILURES,
+  },
+  {
+    method: "get",
+    path: "/v1/webhooks/secrets",
+    summary: "The secrets that the tenant's callbacks verify messages with: any one of them must",
+    access: "key",
+    answer: { status: 200, content: json(WebhookSecrets) },
+    failures: KEY_FAILURES,
   },
   {
     method: "get",

@@ -23,7 +23,7 @@ export function readDraft(
   }: { readonly tenant: string; readonly config: Config; readonly now: number },
 ): Result<JobDraft> {
   const { work, options } = splitJobOptions(fields);
-  const wish = readJobOptions(options, now);
+  const wish = readJobOptions(options, now, config.webhooks);
   if (!wish.ok) return wish;
   const routed = routeRequest(work);
   if (!routed.ok) return routed;
@@ -65,7 +65,7 @@ export function draftInContainer(
 ): Result<JobDraft> {
   const { tenant } = c.get("principal");
   const { config } = c.get("services");
-  const wish = readJobOptions(undefined, Date.now());
+  const wish = readJobOptions(undefined, Date.now(), config.webhooks);
   if (!wish.ok) return wish;
   return ok({
     wish: wish.value,

@@ -1,3 +1,4 @@
+import { checkCallback } from "../../durable-objects/job/webhook.ts";
 import type { Issue } from "../../protocol/failure.ts";
 import {
   type Callback,
@@ -6,6 +7,7 @@ import {
   type RetryRequest,
 } from "../../protocol/job.ts";
 import { fail, ok, type Result } from "../../protocol/result.ts";
+import type { Config } from "../config.ts";
 import { issuesOf } from "./issues.ts";
 
 /** How a job queues; times in milliseconds since the epoch. */
@@ -47,6 +49,7 @@ export function splitJobOptions(fields: unknown): SplitFields {
 export function readJobOptions(
   options: Readonly<Record<string, unknown>> | undefined,
   now: number,
+  webhooks: Pick<Config["webhooks"], "secrets" | "allowPrivateHosts">,
 ): Result<QueueWish> {
   const parsed = JobOptions.safeParse(options ?? {});
   if (!parsed.success) {
@@ -60,11 +63,11 @@ export function readJobOptions(
     retry,
     callback,
   };
-  const issue = findIssue(wish, now);
+  const issue = findIssue(wish, now) ?? findCallbackIssue(wish.callback, webhooks);
   return issue === undefined ? ok(wish) : fail({ code: "malformed_request", issues: [issue] });
 }
 
-function findIssue({ notBefore, expiresAt, callback }: QueueWish, now: number): Issue | undefined {
+function findIssue({ notBefore, expiresAt }: QueueWish, now: number): Issue | undefined {
   if (notBefore !== null && notBefore > now + PUT_OFF_MAX_MS) {
     return { path: "notBefore", message: "must be within 30 days" };
   }
@@ -74,11 +77,22 @@ function findIssue({ notBefore, expiresAt, callback }: QueueWish, now: number): 
   if (expiresAt !== null && notBefore !== null && expiresAt <= notBefore) {
     return { path: "expiresAt", message: "must be after notBefore" };
   }
+  return undefined;
+}
+
+/** What is refused here would never be told: better to say so than to fail in silence later. */
+function findCallbackIssue(
+  callback: Callback | null,
+  { secrets, allowPrivateHosts }: Pick<Config["webhooks"], "secrets" | "allowPrivateHosts">,
+): Issue | undefined {
   if (callback === null) return undefined;
-  const { username, password } = new URL(callback.url);
-  // It is shown wherever the job is; deliveries are signed instead.
-  if (username === "" && password === "") return undefined;
-  return { path: "callback.url", message: "must have no user and no password" };
+  if (secrets.length === 0) {
+    return { path: "callback", message: "cannot be told: this service has no WEBHOOK_SECRET" };
+  }
+  const verdict = checkCallback(callback.url, allowPrivateHosts);
+  return verdict.allowed
+    ? undefined
+    : { path: "callback.url", message: `cannot be called: ${verdict.reason}` };
 }
 
 const timeOf = (text: string | undefined): number | null =>

@@ -1,8 +1,14 @@
 import type { Context } from "hono";
 import { Hono } from "hono";
 
+import { tenantWebhookSecret } from "../../durable-objects/job/webhook-sender.ts";
 import { FailureError, toProblem } from "../../protocol/failure.ts";
-import { type BatchItem, isTerminal, type JobSummary } from "../../protocol/job.ts";
+import {
+  type BatchItem,
+  isTerminal,
+  type JobSummary,
+  type WebhookSecrets,
+} from "../../protocol/job.ts";
 import { answerJob, jobPath, sandboxed, tellRates } from "../answer/job-answer.ts";
 import { unwrap } from "../answer/unwrap.ts";
 import type { AppEnv } from "../app-env.ts";
@@ -88,6 +94,15 @@ jobs.post("/v1/jobs/:id/redrive", authenticate, authorize("run"), async (c) => {
   const { job, reports } = unwrap(await redriveJob(c.get("services"), c.get("principal"), jobId));
   tellRates(c, reports);
   return answerAccepted(c, job);
+});
+
+/** Scope "run": who may name a callback may check what it is told. */
+jobs.get("/v1/webhooks/secrets", authenticate, authorize("run"), async (c) => {
+  const { tenant } = c.get("principal");
+  const { secrets } = c.get("services").config.webhooks;
+  const own = await Promise.all(secrets.map((secret) => tenantWebhookSecret(secret, tenant)));
+  const answer: WebhookSecrets = { secrets: own };
+  return c.json(answer);
 });
 
 jobs.post("/v1/jobs/:id/redeliver", authenticate, authorize("run"), async (c) => {

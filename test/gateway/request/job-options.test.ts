@@ -24,9 +24,28 @@ describe("splitJobOptions()", () => {
   });
 });
 
+const WEBHOOKS = { secrets: [{ id: "a", secret: "w".repeat(32) }], allowPrivateHosts: [] };
+
 describe("readJobOptions()", () => {
+  it("takes a callback that can be told, and a private one that the operator lists", () => {
+    const callback = { url: "https://a.example/hook" };
+    expect(readJobOptions({ callback }, NOW, WEBHOOKS).ok).toBe(true);
+    const own = { url: "http://127.0.0.1:9000/" };
+    const allowPrivateHosts = ["127.0.0.1:9000"];
+    expect(readJobOptions({ callback: own }, NOW, { ...WEBHOOKS, allowPrivateHosts }).ok).toBe(
+      true,
+    );
+  });
+
+  it("refuses every callback where nothing could sign it", () => {
+    const callback = { url: "https://a.example/hook" };
+    expect(readJobOptions({ callback }, NOW, { ...WEBHOOKS, secrets: [] })).toMatchObject({
+      failure: { issues: [{ path: "callback" }] },
+    });
+  });
+
   it("has a default for each", () => {
-    expect(readJobOptions(undefined, NOW)).toEqual({
+    expect(readJobOptions(undefined, NOW, WEBHOOKS)).toEqual({
       ok: true,
       value: {
         priority: 5,
@@ -40,13 +59,13 @@ describe("readJobOptions()", () => {
 
   it("reads times in any zone", () => {
     const wish = { notBefore: "2026-11-22T02:00:00+01:00", expiresAt: "2026-11-22T02:00:00Z" };
-    expect(readJobOptions(wish, NOW)).toMatchObject({
+    expect(readJobOptions(wish, NOW, WEBHOOKS)).toMatchObject({
       value: { notBefore: NOW + 3_600_000, expiresAt: NOW + 7_200_000 },
     });
   });
 
   it("takes a time to begin that is past: it may begin at once", () => {
-    expect(readJobOptions({ notBefore: "2020-01-01T00:00:00Z" }, NOW).ok).toBe(true);
+    expect(readJobOptions({ notBefore: "2020-01-01T00:00:00Z" }, NOW, WEBHOOKS).ok).toBe(true);
   });
 
   it.each([
@@ -63,8 +82,10 @@ describe("readJobOptions()", () => {
     [{ callback: { url: "ftp://a.example" } }, "callback.url"],
     [{ callback: { url: "https://user:pass@a.example" } }, "callback.url"],
     [{ callback: { url: "https://a.example", events: [] } }, "callback.events"],
+    [{ callback: { url: "http://169.254.169.254/latest" } }, "callback.url"],
+    [{ callback: { url: "http://localhost:8080/" } }, "callback.url"],
   ])("refuses %j by %s", (options, path) => {
-    expect(readJobOptions(options, NOW)).toMatchObject({
+    expect(readJobOptions(options, NOW, WEBHOOKS)).toMatchObject({
       failure: { code: "malformed_request", issues: [{ path }] },
     });
   });
