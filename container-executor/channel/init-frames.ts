@@ -79,7 +79,10 @@ export interface Decoded {
  * that announces more than init ever tells breaks it for good: nothing after that means anything.
  */
 export class FrameDecoder {
-  #pending: Buffer = Buffer.alloc(0);
+  #parts: Buffer[] = [];
+  #held = 0;
+  /** With fewer bytes than these nothing can be found. */
+  #needed = FRAME_HEADER_BYTES;
   #broken: string | null = null;
   /** How the SYNCED frame begins that is waited for; null once frames are taken as they come. */
   #syncStart: Buffer | null;
@@ -92,41 +95,47 @@ export class FrameDecoder {
 
   push(chunk: Uint8Array): Decoded {
     if (this.#broken !== null) return { frames: [], broken: this.#broken };
-    this.#pending =
-      this.#pending.length === 0
-        ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-        : Buffer.concat([this.#pending, chunk]);
-    if (!this.#isInStep()) return { frames: [], broken: null };
+    this.#parts.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    this.#held += chunk.byteLength;
+    if (this.#held < this.#needed) return { frames: [], broken: null };
+    const bytes = this.#parts.length === 1 ? this.#parts[0] : undefined;
     const frames: Frame[] = [];
-    let at = 0;
-    while (this.#pending.length - at >= FRAME_HEADER_BYTES) {
-      const length = this.#pending.readUInt32BE(at);
-      if (length > MAX_OUT_PAYLOAD + SEAL_BYTES) {
-        this.#broken = `a frame of ${length} bytes, more than ${MAX_OUT_PAYLOAD}`;
-        break;
-      }
-      const end = at + FRAME_HEADER_BYTES + length;
-      if (end > this.#pending.length) break;
-      frames.push({
-        type: this.#pending.readUInt8(at + 4),
-        payload: this.#pending.subarray(at + FRAME_HEADER_BYTES, end),
-      });
-      at = end;
-    }
-    this.#pending = this.#pending.subarray(at);
+    const rest = this.#split(this.#inStep(bytes ?? Buffer.concat(this.#parts)), frames);
+    this.#parts = [rest];
+    this.#held = rest.length;
     return { frames, broken: this.#broken };
   }
 
-  #isInStep(): boolean {
-    if (this.#syncStart === null) return true;
-    const at = this.#pending.indexOf(this.#syncStart);
-    if (at < 0) {
-      this.#pending = this.#pending.subarray(-this.#syncStart.length + 1);
-      return false;
+  /** Finds whole frames; what is left is the beginning of another. */
+  #split(bytes: Buffer, frames: Frame[]): Buffer {
+    this.#needed = FRAME_HEADER_BYTES;
+    if (this.#syncStart !== null) return bytes;
+    let at = 0;
+    while (bytes.length - at >= FRAME_HEADER_BYTES) {
+      const length = bytes.readUInt32BE(at);
+      if (length > MAX_OUT_PAYLOAD + SEAL_BYTES) {
+        this.#broken = `a frame of ${length} bytes, more than ${MAX_OUT_PAYLOAD + SEAL_BYTES}`;
+        break;
+      }
+      const start = at + FRAME_HEADER_BYTES;
+      if (start + length > bytes.length) {
+        this.#needed = FRAME_HEADER_BYTES + length;
+        break;
+      }
+      const payload = bytes.subarray(start, start + length);
+      frames.push({ type: bytes.readUInt8(at + 4), payload });
+      at = start + length;
     }
-    this.#pending = this.#pending.subarray(at);
+    return bytes.subarray(at);
+  }
+
+  /** From the frame that is waited for; as long as it has not come, what may be its beginning. */
+  #inStep(bytes: Buffer): Buffer {
+    if (this.#syncStart === null) return bytes;
+    const at = bytes.indexOf(this.#syncStart);
+    if (at < 0) return bytes.subarray(-this.#syncStart.length + 1);
     this.#syncStart = null;
-    return true;
+    return bytes.subarray(at);
   }
 }
 

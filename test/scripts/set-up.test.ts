@@ -9,6 +9,7 @@ import { daemonConfig, enginePlaces } from "../../scripts/setup/engine-places.ts
 import { machineEndpoints, missingEnginePackages } from "../../scripts/setup/engine.ts";
 import { mountsBelow } from "../../scripts/setup/mounts.ts";
 import { lastLines, runCommand } from "../../scripts/setup/run-command.ts";
+import { buildFailure, proxySettings } from "../../scripts/setup/runtime-images.ts";
 
 describe("what has to be installed", () => {
   it("is nothing on a machine that has it all", () => {
@@ -141,4 +142,30 @@ it("mountsBelow() lists a folder's mounts from the inside out, and no neighbour'
     "/srv/docker/data/overlay2/a b/merged",
     "/srv/docker/data",
   ]);
+});
+
+describe("the build of a runtime image", () => {
+  const messages = (...values: readonly object[]) =>
+    values.map((value) => JSON.stringify(value)).join("\r\n");
+
+  it("fails with the last words of the step that did", () => {
+    const text = messages(
+      { stream: "Step 2/5 : RUN apt-get update\n" },
+      { stream: "E: no route\n" },
+      { stream: "\n" },
+      { errorDetail: { code: 100 }, error: "The command returned 100" },
+    );
+    expect(buildFailure(text)).toBe(
+      "Step 2/5 : RUN apt-get update E: no route The command returned 100",
+    );
+  });
+
+  it("succeeds otherwise, also where its first messages were cut", () => {
+    expect(buildFailure(`ep 1"}\n${messages({ stream: "Successfully built" })}`)).toBeNull();
+  });
+
+  it("reaches archives by the machine's proxies", () => {
+    const env = { http_proxy: "http://proxy:3128", NO_PROXY: "local", PATH: "/bin" };
+    expect(proxySettings(env)).toEqual({ http_proxy: "http://proxy:3128", NO_PROXY: "local" });
+  });
 });
