@@ -196,11 +196,11 @@ export function readConfig(variables: object): Config {
     adminToken: v.ADMIN_TOKEN,
     jobEventsMaxBytes: v.JOB_EVENTS_MAX_BYTES,
     webhooks: {
-      secrets: v.WEBHOOK_SECRET === "" ? [] : v.WEBHOOK_SECRET,
+      secrets: v.WEBHOOK_SECRET ?? [],
       timeoutMs: v.WEBHOOK_TIMEOUT_MS,
       allowPrivateHosts: v.WEBHOOK_ALLOW_PRIVATE_HOSTS,
     },
-    egressProxyUrl: v.EGRESS_PROXY_URL === "" ? undefined : v.EGRESS_PROXY_URL.replace(/\/+$/, ""),
+    egressProxyUrl: v.EGRESS_PROXY_URL?.replace(/\/+$/, ""),
   };
 }
 

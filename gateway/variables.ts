@@ -184,10 +184,10 @@ export const Variables = z.object({
   JOB_RETENTION_MS: wholeNumber(1_000, 3_650 * DAY_MS).default(7 * DAY_MS),
   JOB_RETENTION_MAX: wholeNumber(1, 1_000_000).default(10_000),
   JOB_EVENTS_MAX_BYTES: wholeNumber(64 * 1024, 1024 * MIB).default(32 * MIB),
-  WEBHOOK_SECRET: z.literal("").or(secretList("WEBHOOK_SECRET")).default(""),
+  WEBHOOK_SECRET: optional(secretList("WEBHOOK_SECRET")),
   WEBHOOK_TIMEOUT_MS: wholeNumber(100, 60_000).default(10_000),
   WEBHOOK_ALLOW_PRIVATE_HOSTS: list.default([]),
-  EGRESS_PROXY_URL: z.literal("").or(httpUrl).default(""),
+  EGRESS_PROXY_URL: optional(httpUrl),
   EXECUTOR_TIMEOUT_MS: wholeNumber(100, DAY_MS).default(300_000),
   BODY_MAX_BYTES: wholeNumber(1_024, 64 * MIB).default(4 * MIB),
   POLICY_FAIL_OPEN: z

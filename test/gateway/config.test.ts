@@ -69,6 +69,31 @@ describe("readConfig()", () => {
     expect(containerUrls).toEqual(["http://a:1", "http://b:2"]);
   });
 
+  it("reads how webhooks leave; without a secret, none does", () => {
+    expect(readConfig({ ...needed, WEBHOOK_SECRET: "" })).toMatchObject({
+      jobEventsMaxBytes: 33_554_432,
+      webhooks: { secrets: [], timeoutMs: 10_000, allowPrivateHosts: [] },
+      egressProxyUrl: undefined,
+    });
+    const secret = "w".repeat(32);
+    const set = {
+      JOB_EVENTS_MAX_BYTES: "65536",
+      WEBHOOK_SECRET: `b:${secret}`,
+      WEBHOOK_TIMEOUT_MS: "500",
+      WEBHOOK_ALLOW_PRIVATE_HOSTS: "127.0.0.1:9000, hooks.test",
+      EGRESS_PROXY_URL: "http://127.0.0.1:9/",
+    };
+    expect(readConfig({ ...needed, ...set })).toMatchObject({
+      jobEventsMaxBytes: 65_536,
+      webhooks: {
+        secrets: [{ id: "b", secret }],
+        timeoutMs: 500,
+        allowPrivateHosts: ["127.0.0.1:9000", "hooks.test"],
+      },
+      egressProxyUrl: "http://127.0.0.1:9",
+    });
+  });
+
   it("takes numbers as numbers, too", () => {
     expect(readConfig({ ...needed, LEASE_MS: 5_000 }).leaseMs).toBe(5_000);
   });
@@ -142,6 +167,10 @@ describe("readConfig()", () => {
     ["QUEUE_MAX_PER_TENANT", "0", "must be at least 1"],
     ["JOB_RETENTION_MS", "1", "must be at least 1000"],
     ["JOB_RETENTION_MAX", "0", "must be at least 1"],
+    ["JOB_EVENTS_MAX_BYTES", "65535", "must be at least 65536"],
+    ["WEBHOOK_SECRET", "a:short", 'secret "a" must have at least 32 characters'],
+    ["WEBHOOK_TIMEOUT_MS", "99", "must be at least 100"],
+    ["EGRESS_PROXY_URL", "proxy:1", "must be a URL with http or https"],
     ["POLICY_FAIL_OPEN", "yes", 'must be "true" or "false"'],
     ["CORS_ORIGINS", "https://a.example/path", "each must be an origin"],
     ["LOG_REQUESTS", "1", 'must be "on" or "off"'],
