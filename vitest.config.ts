@@ -77,7 +77,7 @@ export default defineConfig({
         test: {
           name: "node",
           include: [
-            "test/{sandbox-worker,container-executor,executor-http,egress,scripts,bench}/**/*.test.ts",
+            "test/{sandbox-worker,container-executor,executor-http,egress,egress-proxy,scripts,bench}/**/*.test.ts",
           ],
           execArgv: ["--no-node-snapshot"],
           testTimeout: 30_000,

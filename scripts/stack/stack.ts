@@ -6,9 +6,9 @@ import type { Machine } from "../setup/set-up.ts";
 import { claimFolder, thisProcess } from "./claim.ts";
 import { DEMO_TENANT, demoKey } from "./demo-key.ts";
 import { EngineWatch } from "./engine-watch.ts";
-import { executorService } from "./executor-service.ts";
 import { gatewayService } from "./gateway-service.ts";
 import { laneStates } from "./lanes.ts";
+import { nodeService } from "./node-service.ts";
 import { makeTemporaryFolder, type StackPlaces, stackPlaces } from "./places.ts";
 import { takePort } from "./ports.ts";
 import { writeProcesses } from "./processes.ts";
@@ -16,7 +16,7 @@ import { keepSecrets, type Secrets } from "./secrets.ts";
 import { removeStackFile, type StackFile, writeStackFile } from "./stack-file.ts";
 import { Supervised } from "./supervised.ts";
 
-export type ServiceName = "gateway" | "sandbox-worker" | "container-executor";
+export type ServiceName = "gateway" | "sandbox-worker" | "container-executor" | "egress-proxy";
 
 export interface StackOptions {
   /** The project's folder. */
@@ -29,6 +29,8 @@ export interface StackOptions {
   readonly vars?: Readonly<Record<string, string>>;
   /** Added to sandbox-worker's environment. */
   readonly sandboxEnv?: Readonly<Record<string, string>>;
+  /** Added to egress-proxy's environment. */
+  readonly egressEnv?: Readonly<Record<string, string>>;
   /** Added to container-executor's environment. */
   readonly containerEnv?: Readonly<Record<string, string>>;
   /** Free ones where left out. */
@@ -43,6 +45,7 @@ export interface StackPorts {
   readonly gateway: number;
   readonly sandbox: number;
   readonly container: number;
+  readonly egress: number;
 }
 
 /** Production has a cron trigger that does the same. */
@@ -59,6 +62,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     gateway: await takePort(options.ports?.gateway),
     sandbox: await takePort(options.ports?.sandbox),
     container: await takePort(options.ports?.container),
+    egress: await takePort(options.ports?.egress),
   };
   const temporary = options.folder === undefined ? await makeTemporaryFolder() : null;
   const places = stackPlaces(options.folder ?? temporary ?? "", options.stateFolder);
@@ -182,6 +186,7 @@ export class Stack {
     await Promise.all([
       this.#services.get("sandbox-worker")?.stop(),
       this.#services.get("container-executor")?.stop(),
+      this.#services.get("egress-proxy")?.stop(),
     ]);
     await this.#services.get("gateway")?.stop();
     rmSync(this.#scratch, { recursive: true, force: true });
@@ -196,7 +201,7 @@ export class Stack {
   }
 
   #spec(name: ServiceName) {
-    const { root, vars, sandboxEnv, containerEnv, machine } = this.#options;
+    const { root, vars, sandboxEnv, containerEnv, egressEnv, machine } = this.#options;
     const common = { root, temporary: this.#scratch, log: join(this.#places.logs, `${name}.log`) };
     switch (name) {
       case "gateway":
@@ -208,19 +213,27 @@ export class Stack {
             ...this.secrets,
             SANDBOX_URLS: this.sandbox,
             CONTAINER_URLS: this.container,
+            EGRESS_PROXY_URL: `http://127.0.0.1:${this.#ports.egress}`,
             ...vars,
           },
           cacheHome: machine?.cacheHome ?? join(this.folder, "cache"),
         });
       case "sandbox-worker":
-        return executorService({
+        return nodeService({
           ...common,
           name,
           port: this.#ports.sandbox,
           env: { EXECUTOR_SECRET: this.secrets.EXECUTOR_SECRET, ...sandboxEnv },
         });
+      case "egress-proxy":
+        return nodeService({
+          ...common,
+          name,
+          port: this.#ports.egress,
+          env: { EXECUTOR_SECRET: this.secrets.EXECUTOR_SECRET, ...egressEnv },
+        });
       case "container-executor":
-        return executorService({
+        return nodeService({
           ...common,
           name,
           port: this.#ports.container,
@@ -272,8 +285,8 @@ export class Stack {
 
 const servicesFor = (engine: string | null): readonly ServiceName[] =>
   engine === null
-    ? ["sandbox-worker", "gateway"]
-    : ["sandbox-worker", "container-executor", "gateway"];
+    ? ["sandbox-worker", "egress-proxy", "gateway"]
+    : ["sandbox-worker", "container-executor", "egress-proxy", "gateway"];
 
 function messageOf(reason: unknown): string {
   return reason instanceof Error ? reason.message : String(reason);

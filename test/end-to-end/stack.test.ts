@@ -72,7 +72,7 @@ describe("the local stack", () => {
     const processes = readProcesses(join(stack.folder, "processes.json")).filter(
       ({ pid }) => pid !== process.pid,
     );
-    expect(processes.filter(isAlive)).toHaveLength(3);
+    expect(processes.filter(isAlive)).toHaveLength(4);
 
     await stack.stop();
 

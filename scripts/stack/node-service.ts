@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import type { ServiceSpec } from "./supervised.ts";
 
-export interface ExecutorService {
+export interface NodeService {
   /** As its folder, whose `main.ts` starts it. */
-  readonly name: "sandbox-worker" | "container-executor";
+  readonly name: "sandbox-worker" | "container-executor" | "egress-proxy";
   readonly root: string;
   readonly port: number;
   readonly log: string;
@@ -25,8 +25,8 @@ const DRAIN_MS = 35_000;
 /** What a service of its own gets of the supervisor's environment: nothing that is a secret. */
 const INHERITED = ["PATH", "HOME", "LANG", "TZ"];
 
-/** An executor, started as in production: by its entry and its environment alone. */
-export function executorService(service: ExecutorService): ServiceSpec {
+/** A service of Node's, started as in production: by its entry and its environment alone. */
+export function nodeService(service: NodeService): ServiceSpec {
   return {
     name: service.name,
     log: service.log,

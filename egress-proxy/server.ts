@@ -1,0 +1,93 @@
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+
+import { answerJson } from "../executor-http/answer.ts";
+import { NonceMemory } from "../executor-http/nonce-memory.ts";
+import { MacCheck } from "../executor-http/signature-check.ts";
+import { signedBody } from "../executor-http/signed-request.ts";
+import { DELIVER_PATH, DELIVERED_STATUS_HEADER, Delivery } from "../protocol/egress-api.ts";
+import { BOOT_HEADER } from "../protocol/signature.ts";
+import type { EgressConfig } from "./config.ts";
+import { deliver } from "./deliver.ts";
+import { log } from "./log.ts";
+
+/** Longer than gateways keep a connection unused, so that it is they who close it. */
+const KEEP_ALIVE_MS = 75_000;
+const REQUEST_MAX_MS = 30_000;
+const HEADERS_MAX_MS = 10_000;
+
+/** What a failed delivery is answered with. */
+const STATUS_OF = { denied: 403, timeout: 504, network: 502, too_large: 502 } as const;
+
+interface Parts {
+  readonly config: EgressConfig;
+  readonly bootId: string;
+  readonly macs: MacCheck;
+}
+
+/** The service's HTTP surface, not yet listening. */
+export function egressServer(config: EgressConfig, bootId: string): Server {
+  const parts = { config, bootId, macs: new MacCheck(config.secrets, new NonceMemory()) };
+  return createServer(
+    {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      requestTimeout: REQUEST_MAX_MS,
+      headersTimeout: HEADERS_MAX_MS,
+    },
+    (request, response) => {
+      response.setHeader(BOOT_HEADER, bootId);
+      // A peer that went away is seen by `close`.
+      request.on("error", () => {});
+      response.on("error", () => {});
+      route(parts, request, response).catch((error: unknown) => {
+        log("request.failed", { error: error instanceof Error ? error.stack : String(error) });
+        if (response.headersSent) response.destroy();
+        else answerJson(response, 500, { code: "internal" });
+      });
+    },
+  );
+}
+
+async function route(
+  parts: Parts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { method, url } = request;
+  if (method === "GET" && (url === "/healthz" || url === "/readyz")) {
+    return answerJson(response, 200, { status: "ok", ready: true });
+  }
+  if (url !== DELIVER_PATH) return answerJson(response, 404, { code: "not_found" });
+  if (method !== "POST") {
+    return answerJson(response, 405, { code: "method_not_allowed" }, { Allow: "POST" });
+  }
+  await takeDelivery(parts, request, response);
+}
+
+async function takeDelivery(
+  { config, bootId, macs }: Parts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { bodyMaxBytes } = config;
+  const refused = (reason: string): void => log("request.refused", { reason });
+  const bytes = await signedBody({ bootId, macs, bodyMaxBytes, refused }, request, response);
+  if (bytes === undefined) return;
+  const delivery = readDelivery(bytes);
+  if (delivery === undefined) return answerJson(response, 400, { code: "malformed_delivery" });
+  const left = new AbortController();
+  response.once("close", () => left.abort());
+  const delivered = await deliver(delivery, config, left.signal);
+  if (delivered.kind === "failed") {
+    return answerJson(response, STATUS_OF[delivered.why], { code: delivered.why });
+  }
+  response.writeHead(204, { [DELIVERED_STATUS_HEADER]: String(delivered.status) }).end();
+}
+
+function readDelivery(bytes: Buffer): Delivery | undefined {
+  try {
+    return Delivery.safeParse(JSON.parse(bytes.toString("utf8"))).data;
+  } catch {
+    return undefined;
+  }
+}
