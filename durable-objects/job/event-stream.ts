@@ -6,6 +6,12 @@ import type { JobStore } from "./job-store.ts";
 /** How soon a client that was cut off comes back; milliseconds. */
 const RECONNECT_MS = 2_000;
 
+/**
+ * How often a follower whose leaving ends the job is told something, at the least: a connection
+ * that was closed is only noticed when something is written to it. Milliseconds.
+ */
+const NOTICE_LEFT_MS = 1_000;
+
 const FORMATS = {
   sse: {
     opening: `retry: ${RECONNECT_MS}\n\n`,
@@ -28,7 +34,7 @@ const FORMATS = {
  */
 export function eventStream(
   store: JobStore,
-  { after, format, forMs = Infinity }: Omit<FollowRequest, "onLeave">,
+  { after, format, forMs = Infinity, onLeave: fate }: FollowRequest,
   onLeave: () => void,
 ): ReadableStream<Uint8Array> {
   const { opening, heartbeat, event } = FORMATS[format];
@@ -36,6 +42,7 @@ export function eventStream(
   let cursor = after;
   let pending = opening;
   const until = Date.now() + forMs;
+  const heartbeatMs = fate === "cancel" ? NOTICE_LEFT_MS : HEARTBEAT_MS;
   const nextText = async (): Promise<{ readonly text: string; readonly isLast: boolean }> => {
     for (;;) {
       const page = store.read(cursor);
@@ -49,7 +56,7 @@ export function eventStream(
       if (store.ended && cursor >= store.lastEvent) return { text, isLast: true };
       const leftMs = until - Date.now();
       if (text !== "" || leftMs <= 0) return { text, isLast: leftMs <= 0 };
-      if (!(await store.news.next(Math.min(HEARTBEAT_MS, leftMs)))) {
+      if (!(await store.news.next(Math.min(heartbeatMs, leftMs)))) {
         return { text: heartbeat, isLast: Date.now() >= until };
       }
     }

@@ -5,7 +5,7 @@ import { FailureError, toProblem } from "../../protocol/failure.ts";
 import { isTerminal, type JobSummary } from "../../protocol/job.ts";
 import { fail, type Result } from "../../protocol/result.ts";
 import type { DryRunAnswer } from "../../protocol/run-result.ts";
-import { answerJob, answerResult, jobPath, tellRates } from "../answer/job-answer.ts";
+import { answerJob, answerResult, jobPath, sandboxed, tellRates } from "../answer/job-answer.ts";
 import { answerJobStream } from "../answer/job-stream.ts";
 import { runFormatOf } from "../answer/run-format.ts";
 import { NDJSON } from "../answer/run-stream.ts";
@@ -13,7 +13,7 @@ import { unwrap } from "../answer/unwrap.ts";
 import type { AppEnv } from "../app-env.ts";
 import type { Principal } from "../identity/tenant-gate.ts";
 import type { Services } from "../services.ts";
-import { readJob } from "./job-view.ts";
+import { type FullJob, jobText, readJob } from "./job-view.ts";
 import { isAboutRights, type JobDraft, submitJobs } from "./submit-jobs.ts";
 import { waitForJob } from "./wait-for-job.ts";
 
@@ -79,8 +79,47 @@ async function answerWhenOver(
   }
   const now = unwrap(await readJob(jobs, tenant, job.id));
   const { resultText } = now.details;
-  if (!isTerminal(now.summary.state)) return answerJob(c, now, 202);
+  if (!isTerminal(now.summary.state)) {
+    return onLeave === "cancel" ? answerAbandonable(c, now) : answerJob(c, now, 202);
+  }
   return resultText === null ? answerJob(c, now, 200) : answerResult(c, resultText);
+}
+
+/** A closed connection says so at the second write at the earliest, this long after the first. */
+const NOTICE_MS = 100;
+
+/**
+ * Tells that a job goes on, in two writes: a client that left while it waited is noticed by the
+ * second, as nothing was written before, and its job is cancelled.
+ */
+function answerAbandonable(c: Context<AppEnv>, job: FullJob): Response {
+  const { jobs } = c.get("services");
+  const { tenant } = c.get("principal");
+  const told = Promise.withResolvers<null>();
+  c.executionCtx.waitUntil(told.promise);
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      const encoder = new TextEncoder();
+      controller.enqueue(encoder.encode(" "));
+      await new Promise((resolve) => setTimeout(resolve, NOTICE_MS));
+      try {
+        controller.enqueue(encoder.encode(jobText(job)));
+        controller.close();
+      } catch (error) {
+        // The client has gone meanwhile: `cancel` sees to the job.
+        if (!(error instanceof TypeError)) throw error;
+        return;
+      }
+      told.resolve(null);
+    },
+    async cancel() {
+      await jobs.cancel(tenant, job.summary.id, "its client has left");
+      told.resolve(null);
+    },
+  });
+  sandboxed(c);
+  c.header("Content-Type", "application/json");
+  return c.body(body, 202);
 }
 
 /** How often a job is planned again because its tenant's overrides changed meanwhile. */

@@ -126,6 +126,17 @@ describe("a client that leaves", () => {
     await vi.waitFor(() => expect(executor.run.killed).toBe(true), { timeout: 5_000 });
   });
 
+  it("without reading that its job goes on ends it", async () => {
+    executor.script = [STARTED];
+    const { key } = await newKey();
+    const response = await run(key);
+    expect(response.status).toBe(202);
+    const reader = response.body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+    await vi.waitFor(() => expect(executor.run.killed).toBe(true), { timeout: 5_000 });
+  });
+
   it("leaves its job to run where it sent an Idempotency-Key", async () => {
     executor.script = [STARTED];
     const { key } = await newKey();
