@@ -27,7 +27,7 @@ export interface Ceilings {
 }
 
 /** What spares are made with: the limits that most orders have. null removes a limit. */
-export interface SpareClassLimits {
+interface SpareClassLimits {
   readonly cpus: number | null;
   readonly memoryMb: number | null;
   readonly pids: number | null;

@@ -7,7 +7,7 @@ export const WORK_FOLDER = "/job";
 const MIB = 1024 * 1024;
 
 /** Programs write there by habit; it is memory as the work folder is. MB. */
-export const TEMP_MB = 64;
+const TEMP_MB = 64;
 const SHM_MB = 1;
 /** Files and folders in the work folder; each costs the kernel about a kilobyte. */
 const WORK_INODES = 65_536;
@@ -22,7 +22,7 @@ const OOM_SCORE = 500;
 
 /** Labels by which an executor finds the containers that it made. */
 export const LABEL_EXECUTOR = "bulkhead.executor";
-export const LABEL_BOOT = "bulkhead.boot";
+const LABEL_BOOT = "bulkhead.boot";
 
 /** What a container may use; null is no limit. */
 export interface ContainerLimits {
@@ -110,9 +110,7 @@ function hostConfig(confinement: Confinement, ownProgram: boolean): FullHostConf
     ...(runtime === null ? {} : { Runtime: runtime }),
     NetworkMode: network ?? "none",
     // The engine's resolver would carry questions out of an internal network; names go to the proxy.
-    ...(network === null
-      ? {}
-      : { Dns: ["127.0.0.1"], DnsOptions: ["timeout:1", "attempts:1"] }),
+    ...(network === null ? {} : { Dns: ["127.0.0.1"], DnsOptions: ["timeout:1", "attempts:1"] }),
     ReadonlyRootfs: true,
     CapDrop: ["ALL"],
     SecurityOpt: ["no-new-privileges"],

@@ -37,7 +37,7 @@ export class SparePool {
   readonly #parts: SparePoolParts;
   readonly #shelves = new Map<string, Shelf>();
   readonly #timer: NodeJS.Timeout;
-  #refilling = 0;
+  readonly #makings = new Set<Promise<void>>();
   #paused = false;
   #closed = false;
 
@@ -84,6 +84,8 @@ export class SparePool {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
+    // One that is being made is discarded as soon as it is there.
+    await Promise.all(this.#makings);
     const left = [...this.#shelves.values()].flatMap(({ spares }) => spares.splice(0));
     await Promise.all(left.map(async (spare) => await this.#parts.discard(spare)));
   }
@@ -91,7 +93,7 @@ export class SparePool {
   #refill(): void {
     if (this.#paused || this.#closed) return;
     const nowMs = this.#parts.now();
-    while (this.#refilling < REFILLS_AT_ONCE) {
+    while (this.#makings.size < REFILLS_AT_ONCE) {
       const [neediest] = [...this.#shelves]
         .map(([image, shelf]) => ({ image, shelf, lacks: lacking(shelf) }))
         .filter(({ shelf, lacks }) => lacks > 0 && nowMs >= shelf.notBeforeMs)
@@ -99,12 +101,12 @@ export class SparePool {
       if (neediest === undefined) return;
       const { image, shelf } = neediest;
       shelf.making++;
-      this.#refilling++;
-      void this.#makeOne(image, shelf).finally(() => {
+      const making = this.#makeOne(image, shelf).finally(() => {
         shelf.making--;
-        this.#refilling--;
+        this.#makings.delete(making);
         this.#refill();
       });
+      this.#makings.add(making);
     }
   }
 

@@ -18,7 +18,7 @@ import { verdictOf } from "./verdict.ts";
 import type { KillCause, ProgramEnd } from "./verdict.ts";
 
 /** Times on the machine's monotonic clock. */
-export interface RunTimes {
+interface RunTimes {
   readonly takenAtMs: number;
   readonly startedAtMs: number | null;
   readonly exitedAtMs: number;

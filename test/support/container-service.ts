@@ -69,7 +69,7 @@ export function order(part: OrderPart = {}): ContainerOrder {
 }
 
 /** A run as it was told, to its end. */
-export interface ToldRun {
+interface ToldRun {
   readonly runId: string;
   readonly events: readonly ContainerEvent[];
   readonly result: ContainerResult;

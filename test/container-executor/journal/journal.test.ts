@@ -94,7 +94,7 @@ test("the same id is taken once", () => {
   journal.take(spec(runId), null, 10, "boot");
   expect(() => {
     journal.take(spec(runId), null, 11, "boot");
-  }).toThrow();
+  }).toThrow("UNIQUE");
 });
 
 test("a second executor on the same folder does not start", () => {

@@ -9,10 +9,11 @@ const MIB = 1024 * 1024;
 const { service, containers } = sharedContainerService({ DOCKER_CPU_LIMIT: "0.5" });
 
 test("a container's configuration at the engine is the confinement, field by field", async () => {
-  const ids = await until(async () => {
-    const found = await containers().ids();
-    return found.length === 3 ? found : undefined;
+  await until(async () => {
+    const { spares } = await service().readiness();
+    return Object.values(spares).every((count) => count === 1);
   });
+  const ids = await containers().ids();
   const { HostConfig: host, Config: config, Mounts: mounts } = await containers().inspect(ids[0]!);
   expect(host).toMatchObject({
     NetworkMode: "none",
@@ -37,7 +38,8 @@ test("a container's configuration at the engine is the confinement, field by fie
     RestartPolicy: { Name: "no" },
     LogConfig: { Type: "none" },
     Binds: null,
-    Devices: [],
+    Devices: null,
+    DeviceRequests: null,
     VolumesFrom: null,
     PublishAllPorts: false,
   });
@@ -85,12 +87,13 @@ test("a job's own limits stand in its control group, and its environment nowhere
     caps: { memoryMb: 100, pids: 33, cpus: 0.25 },
   });
   await service().put(body);
+  let told = "";
   for await (const event of service().events(body.runId)) {
-    if (event.type === "stdout") {
-      expect(event.data).toBe("33\n");
-      break;
-    }
+    if (event.type !== "stdout") continue;
+    told = event.data;
+    break;
   }
+  expect(told).toBe("33\n");
   const inspected = await Promise.all(
     (await containers().ids()).map(async (id) => await containers().inspect(id)),
   );

@@ -80,8 +80,8 @@ test("a run that ended while the executor was away is told by the next start, wi
     for await (const event of service.events(body.runId)) if (event.type === "stdout") break;
     service.signal("SIGKILL");
     await service.exited;
-    const { pids } = containersOf(engine.endpoint, service.stateFolder);
-    await until(async () => (await pids("sleep")).length === 0);
+    const left = containersOf(engine.endpoint, service.stateFolder);
+    await until(async () => (await left.pids("sleep")).length === 0);
     await restarted(env);
     const told = await allOf(service.events(body.runId));
     expect(bytesOf(told, "stdout").toString()).toBe("begun\nover\n");
@@ -116,16 +116,16 @@ test("a result stands over a kill -9, and an acknowledged run's id never runs ag
 
 test("spares of an earlier life are removed, and containers of others left alone", async () => {
   await withService(async (env) => {
-    const { ids, addForeign } = containersOf(engine.endpoint, service.stateFolder);
-    await until(async () => (await ids()).length === 3);
-    const earlier = await ids();
-    const foreign = await addForeign();
+    const around = containersOf(engine.endpoint, service.stateFolder);
+    await until(async () => (await around.ids()).length === 3);
+    const earlier = await around.ids();
+    const foreign = await around.addForeign();
     try {
       service.signal("SIGKILL");
       await service.exited;
       await restarted(env);
       await until(async () => {
-        const now = await ids();
+        const now = await around.ids();
         return now.length === 3 && now.every((id) => !earlier.includes(id));
       });
       expect(await foreign.exists()).toBe(true);

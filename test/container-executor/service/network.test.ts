@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dockerHost } from "../../../scripts/setup/docker-api.ts";
 import { startContainerService } from "../../support/container-service.ts";
 import type { ContainerService } from "../../support/container-service.ts";
+import { containersOf } from "../../support/engine-containers.ts";
 import { joinEngine } from "../../support/engine.ts";
 import type { TestEngine } from "../../support/engine.ts";
-import { containersOf } from "../../support/engine-containers.ts";
 
 let engine: TestEngine;
 let web: Server;
@@ -53,7 +53,9 @@ describe("a granted host", () => {
 
   test("is no other host", async () => {
     const curl = "curl -sS -o /dev/null -w '%{http_code} %{http_connect}\\n'";
-    const stdout = await granted(`${curl} http://example.com/; ${curl} https://example.com/ || true`);
+    const stdout = await granted(
+      `${curl} http://example.com/; ${curl} https://example.com/ || true`,
+    );
     expect(stdout).toBe("403 000\n000 403\n");
   });
 });
@@ -94,6 +96,6 @@ test("private addresses are refused though every host is granted", async () => {
 });
 
 test("without a grant there is no network, and no proxy", async () => {
-  const { result } = await service.run({ code: "ls /sys/class/net; echo \"[$HTTP_PROXY]\"" });
+  const { result } = await service.run({ code: 'ls /sys/class/net; echo "[$HTTP_PROXY]"' });
   expect(result.stdout).toBe("lo\n[]\n");
 });
