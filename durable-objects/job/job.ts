@@ -32,6 +32,9 @@ import { deliveryView, redelivered } from "./webhook.ts";
 const PAGE_EVENTS_MAX = 1_000;
 const PAGE_CHARS = 1024 * 1024;
 
+/** Longer than one try to tell a callback takes, with the proxy's own time. Milliseconds. */
+const TELLING_MS = 75_000;
+
 /** A cancel is answered before its caller gives up; the kill goes on. Milliseconds. */
 const CANCEL_ANSWER_MS = 8_000;
 
@@ -212,7 +215,12 @@ export class Job extends DurableObject<Env> implements JobCalls {
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
     await this.#goOn();
-    await Promise.all([this.#driver.renew(), this.#deliveries.sendDue()]);
+    try {
+      await Promise.all([this.#driver.renew(), this.#deliveries.sendDue()]);
+    } catch (error) {
+      // An alarm that throws is repeated six times and then never again; this one always returns.
+      console.error({ event: "job_alarm_failed", ...this.#job, error });
+    }
     await this.#setAlarm();
   }
 
@@ -277,7 +285,9 @@ export class Job extends DurableObject<Env> implements JobCalls {
   async #setAlarm(): Promise<void> {
     const now = Date.now();
     const driverAt = this.#driver.hasWork ? now + RENEW_EVERY_MS : Infinity;
-    const at = Math.min(driverAt, Math.max(now, this.#deliveries.nextAt));
+    const { nextAt } = this.#deliveries;
+    // What is due is being told already; the alarm comes for it only if this object does not.
+    const at = Math.min(driverAt, nextAt > now ? nextAt : now + TELLING_MS);
     if (at === Infinity || (this.#alarmAt !== null && this.#alarmAt <= at)) return;
     this.#alarmAt = at;
     await this.ctx.storage.setAlarm(at);
