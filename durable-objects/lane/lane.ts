@@ -18,10 +18,10 @@ import { LaneRows } from "./lane-rows.ts";
 import { Readiness } from "./readiness.ts";
 import { type HeldGrant, SlotBook } from "./slot-book.ts";
 
-/** While anything goes on, the alarm looks this often, whatever else is due. */
+/** While slots are taken, the alarm looks this often, whatever else is due. */
 const LOOK_MS = 10_000;
 
-/** A tenant that has wanted nothing for so long is asked whether it is done. */
+/** A tenant that has wanted nothing for so long is asked whether it is done, and so again. */
 const IDLE_MS = 60_000;
 
 /** Tenants that are asked at once. */
@@ -123,8 +123,8 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
     this.#alarmAt = Infinity;
     const now = Date.now();
     for (const [tenant, known] of this.#tenants) {
-      const isIdle = known !== undefined && known.offer.backlog === 0 && known.at + IDLE_MS <= now;
-      if (isIdle) this.ctx.waitUntil(this.#askTenant(tenant));
+      if (known === undefined || known.offer.backlog > 0 || known.at + IDLE_MS > now) continue;
+      if (!this.#slots.holds(tenant)) this.ctx.waitUntil(this.#askTenant(tenant));
     }
     for (const grant of this.#slots.silent(now - this.#silenceMs())) {
       this.ctx.waitUntil(this.#askJob(grant));
@@ -139,7 +139,9 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
     for (const tenant of this.#unheard) {
       if (this.#calls.isReady(askKey(tenant), now)) this.ctx.waitUntil(this.#askTenant(tenant));
     }
-    if (this.#isBusy()) this.ctx.waitUntil(this.#refreshReadiness(now));
+    if (this.#isBusy() && this.#readiness.isDue(now)) {
+      this.ctx.waitUntil(this.#refreshReadiness(now));
+    }
     this.#arm(now);
   }
 
@@ -202,6 +204,9 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
       if (isDone && (known === undefined || known.at + IDLE_MS <= now)) {
         this.#rows.deleteTenant(tenant);
         this.#tenants.delete(tenant);
+      } else if (offer.waits) {
+        const heard = this.#tenants.get(tenant);
+        if (heard !== undefined) this.#tenants.set(tenant, { ...heard, at: now });
       }
     }
     this.#wake(now);
@@ -227,6 +232,8 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
 
   async #refreshReadiness(now: number): Promise<void> {
     await this.#readiness.refresh(now);
+    // There may be more slots now.
+    this.#wake(Date.now());
   }
 
   #slotsOf(executor: string): number {
@@ -247,7 +254,8 @@ export class Lane extends DurableObject<Env> implements LaneOfJobs {
   /** Sees that the alarm is not later than what is due first. */
   #arm(now: number): void {
     if (!this.#isBusy()) return;
-    let due = Math.min(now + LOOK_MS, this.#slots.nextTry(now));
+    const lookMs = this.#slots.taken > 0 ? LOOK_MS : IDLE_MS;
+    let due = Math.min(now + lookMs, this.#slots.nextTry(now));
     for (const tenant of this.#slots.unanswering()) {
       due = Math.min(due, this.#calls.dueAt(takeKey(tenant), now));
     }

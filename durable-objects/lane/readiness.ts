@@ -26,9 +26,12 @@ export class Readiness {
     return this.#heard.get(name);
   }
 
-  /** Asks every executor, unless it was asked lately. What does not answer has no view. */
+  isDue(now: number): boolean {
+    return this.#executors.length > 0 && now - this.#askedAt >= ASK_AGAIN_MS;
+  }
+
+  /** Asks every executor. What does not answer has no view. */
   async refresh(now: number): Promise<void> {
-    if (now - this.#askedAt < ASK_AGAIN_MS) return;
     this.#askedAt = now;
     await Promise.all(
       this.#executors.map(async (executor) => {

@@ -206,6 +206,25 @@ it("offers that come late change nothing", async () => {
   expect(await state()).toMatchObject({ slotsTaken: 0, backlog: 0 });
 });
 
+it("a tenant that has had no work for a minute is forgotten, and one that waits is not", async () => {
+  const done = await TestTenant.make();
+  const waiting = await TestTenant.make();
+  const [job] = await done.submit(submission());
+  await waiting.submit(submission({ notBefore: Date.now() + 3_600_000 }));
+  await done.started(job!.id);
+  await done.end(job!.id);
+  expect(await lane().sweep()).toBe(2);
+  const later = Date.now() + 61_000;
+  await runInDurableObject(lane(), async (instance) => {
+    const clock = vi.spyOn(Date, "now").mockReturnValue(later);
+    await instance.sweep();
+    clock.mockRestore();
+  });
+  expect(await lane().sweep()).toBe(1);
+  await evict(lane());
+  expect(await lane().sweep()).toBe(1);
+});
+
 it("an epoch is never used twice, however often the lane leaves memory", async () => {
   const tenant = await TestTenant.make();
   const epochs: number[] = [];
