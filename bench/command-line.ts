@@ -2,8 +2,15 @@ import { parseArgs } from "node:util";
 
 import type { Suite } from "./suite.ts";
 
-export interface BenchOptions {
+/** A lane to be measured, and what of it. */
+export interface ChosenLane {
+  readonly name: string;
   readonly suites: readonly Suite[];
+}
+
+export interface BenchOptions {
+  /** In the order that they were named in; each has something to measure. */
+  readonly lanes: readonly ChosenLane[];
   readonly rounds: number;
   /** One short round of everything: whether it runs, not how fast. */
   readonly quick: boolean;
@@ -15,7 +22,7 @@ export interface BenchOptions {
 /** Fewer are not reported as a measurement: one odd round must not be the result. */
 const ROUNDS_MIN = 5;
 
-export const USAGE = `npm run bench -- <lane> [options]
+export const USAGE = `npm run bench -- <lane>… [options]
 
   --rounds N       rounds of each measurement, at least ${ROUNDS_MIN} (default ${ROUNDS_MIN})
   --quick          one short round of everything: shows that it runs, measures nothing
@@ -43,17 +50,16 @@ export function readCommandLine(
       "write-readme": { type: "boolean", default: false },
     },
   });
-  const [lane, ...rest] = positionals;
-  const suites = lane === undefined ? undefined : lanes[lane];
-  if (suites === undefined || rest.length > 0) {
+  const chosen = [...new Set(positionals)].map((name) => ({ name, suites: lanes[name] ?? [] }));
+  if (chosen.length === 0 || chosen.some(({ suites }) => suites.length === 0)) {
     throw new TypeError(
-      `Cannot choose what to measure: name one of ${Object.keys(lanes).join(", ")}`,
+      `Cannot choose what to measure: name one or more of ${Object.keys(lanes).join(", ")}`,
     );
   }
-  const unknown = values.only.find((name) => suites.every((suite) => suite.name !== name));
+  const names = chosen.flatMap(({ suites }) => suites.map(({ name }) => name));
+  const unknown = values.only.find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    const names = suites.map(({ name }) => name).join(", ");
-    throw new TypeError(`Cannot measure "${unknown}": the suites are ${names}`);
+    throw new TypeError(`Cannot measure "${unknown}": the suites are ${names.join(", ")}`);
   }
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < ROUNDS_MIN) {
@@ -65,8 +71,15 @@ export function readCommandLine(
     throw new TypeError("Cannot write a quick look into the README: it measures nothing");
   }
   return {
-    suites:
-      values.only.length === 0 ? suites : suites.filter(({ name }) => values.only.includes(name)),
+    lanes:
+      values.only.length === 0
+        ? chosen
+        : chosen
+            .map(({ name, suites }) => ({
+              name,
+              suites: suites.filter((suite) => values.only.includes(suite.name)),
+            }))
+            .filter(({ suites }) => suites.length > 0),
     rounds: values.quick ? 1 : rounds,
     quick: values.quick,
     anyway: values.anyway,

@@ -6,8 +6,10 @@ import { latencyOf, median, spreadOf, type Spread } from "./statistics.ts";
 export interface Entrant {
   readonly name: string;
   readonly load: Load;
+  /** Awaited before each of its turns: brings it, and what it shares a machine with, to rest. */
+  prepare?(): Promise<void>;
   run(load: Load): Promise<Samples>;
-  /** Processes whose CPU time, with that of their children, its work costs. */
+  /** Processes whose CPU time, with that of their children, its work costs; none where nobody can tell. */
   readonly measuredPids: readonly number[];
   /** The process that the load comes from, where it is not one of those. */
   readonly clientPid: number | null;
@@ -25,6 +27,8 @@ export interface Measurement {
   readonly lateMs: number;
   /** Medians of the spans that the answers told of; milliseconds. */
   readonly spans: Readonly<Record<string, number>>;
+  /** Their 99th percentiles. */
+  readonly spanTails: Readonly<Record<string, number>>;
 }
 
 /** All rounds of one entrant. */
@@ -36,7 +40,7 @@ export interface Result {
 
 export interface ContestOptions {
   readonly rounds: number;
-  /** Of load before each measurement, counted nowhere; seconds. */
+  /** Of load before each measurement, counted nowhere; seconds. 0 is none at all. */
   readonly leadInSeconds: number;
   /** Checked before each measurement. */
   readonly signal: AbortSignal;
@@ -54,11 +58,11 @@ export async function contest(
   for (let round = 0; round < rounds; round++) {
     for (const [at, entrant] of entrants.entries()) {
       signal.throwIfAborted();
-      await entrant.run({
-        kind: "closed",
-        callers: callersOf(entrant.load),
-        seconds: leadInSeconds,
-      });
+      await entrant.prepare?.();
+      if (leadInSeconds > 0) {
+        const callers = callersOf(entrant.load);
+        await entrant.run({ kind: "closed", callers, seconds: leadInSeconds });
+      }
       measured[at]?.push(await measure(entrant, reseeded(entrant.load, round)));
     }
   }
@@ -68,7 +72,10 @@ export async function contest(
 /** The middle of all rounds, each figure for itself. */
 export function middleOf({ rounds }: Result): Measurement {
   const of = (figure: (measurement: Measurement) => number) => median(rounds.map(figure));
-  const spanNames = Object.keys(rounds[0]?.spans ?? {});
+  const ofEach = (told: (measurement: Measurement) => Readonly<Record<string, number>>) => {
+    const names = rounds[0] === undefined ? [] : Object.keys(told(rounds[0]));
+    return Object.fromEntries(names.map((name) => [name, of((one) => told(one)[name] ?? 0)]));
+  };
   return {
     count: of(({ count }) => count),
     p50: of(({ p50 }) => p50),
@@ -80,7 +87,8 @@ export function middleOf({ rounds }: Result): Measurement {
       ? null
       : of(({ clientCpuUs }) => clientCpuUs ?? 0),
     lateMs: of(({ lateMs }) => lateMs),
-    spans: Object.fromEntries(spanNames.map((name) => [name, of(({ spans }) => spans[name] ?? 0)])),
+    spans: ofEach(({ spans }) => spans),
+    spanTails: ofEach(({ spanTails }) => spanTails),
   };
 }
 
@@ -108,6 +116,9 @@ async function measure(entrant: Entrant, load: Load): Promise<Measurement> {
   const cpu = cpuSeconds(entrant.measuredPids) - before;
   const clientCpu = cpuSeconds(clientPids, entrant.measuredPids) - clientBefore;
   const { count, p50, p90, p99 } = latencyOf(samples.latencyMs);
+  const spans = Object.entries(samples.spans).map(
+    ([name, milliseconds]) => [name, latencyOf(milliseconds)] as const,
+  );
   return {
     count,
     p50,
@@ -117,12 +128,8 @@ async function measure(entrant: Entrant, load: Load): Promise<Measurement> {
     cpuUs: (cpu / count) * 1e6,
     clientCpuUs: entrant.clientPid === null ? null : (clientCpu / count) * 1e6,
     lateMs: samples.lateMs,
-    spans: Object.fromEntries(
-      Object.entries(samples.spans).map(([name, milliseconds]) => [
-        name,
-        latencyOf(milliseconds).p50,
-      ]),
-    ),
+    spans: Object.fromEntries(spans.map(([name, latency]) => [name, latency.p50])),
+    spanTails: Object.fromEntries(spans.map(([name, latency]) => [name, latency.p99])),
   };
 }
 

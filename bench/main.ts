@@ -1,7 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { type BenchOptions, readCommandLine, USAGE } from "./command-line.ts";
+import { type BenchOptions, type ChosenLane, readCommandLine, USAGE } from "./command-line.ts";
+import { cold } from "./container/cold.ts";
+import { spare } from "./container/spare.ts";
+import { sustained } from "./container/sustained.ts";
 import { besideN8n } from "./isolate/beside-n8n.ts";
 import { gateway } from "./isolate/gateway.ts";
 import { latency } from "./isolate/latency.ts";
@@ -13,10 +16,14 @@ import { warm } from "./isolate/warm.ts";
 import { describeMachine, USABLE_CORES_MIN, usableCores } from "./machine.ts";
 import { withResults } from "./readme-block.ts";
 import { headOf, linesOf, type Report } from "./report.ts";
-import type { Section } from "./suite.ts";
+import type { Section, Suite } from "./suite.ts";
+
+/** What one lane is measured by. */
+type LaneOptions = Omit<BenchOptions, "lanes">;
 
 const LANES = {
   isolate: [latency, throughput, warm, besideN8n, gateway, spans, refill, payload],
+  container: [spare, cold, sustained],
 } as const;
 
 /** Of a quick look: each measurement takes a twentieth of its time. */
@@ -30,7 +37,11 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => interruption.abort(new Error(`Cannot go on: ${name}`)));
 }
 
-async function main(options: BenchOptions): Promise<void> {
+async function main({ lanes, ...options }: BenchOptions): Promise<void> {
+  for (const lane of lanes) await measure(lane, options);
+}
+
+async function measure(lane: ChosenLane, options: LaneOptions): Promise<void> {
   const machine = describeMachine(new Date());
   const before = await usableCores();
   if (before < USABLE_CORES_MIN && !options.anyway) {
@@ -40,7 +51,7 @@ async function main(options: BenchOptions): Promise<void> {
   }
   const folder = join(root, ".bulkhead/bench");
   mkdirSync(folder, { recursive: true });
-  const found = await runSuites(options, folder);
+  const found = await runSuites(lane.suites, options, folder);
   const after = await usableCores();
   const report: Report = {
     machine,
@@ -50,20 +61,21 @@ async function main(options: BenchOptions): Promise<void> {
     ...found,
   };
   print(report);
-  const path = join(folder, `isolate-${machine.date.replaceAll(":", "-")}.json`);
+  const path = join(folder, `${lane.name}-${machine.date.replaceAll(":", "-")}.json`);
   writeFileSync(path, `${JSON.stringify(report, null, 2)}\n`);
-  console.log(`\n${path}`);
+  console.log(`\n${path}\n`);
   const isWhole = report.notMeasured.length === 0;
   if (options.writeReadme && isWhole) {
     const readme = join(root, "bench/README.md");
-    writeFileSync(readme, withResults(readFileSync(readme, "utf8"), report));
+    writeFileSync(readme, withResults(readFileSync(readme, "utf8"), lane.name, report));
   }
   // A goal that was missed is a finding; only what could not be measured is a failure.
-  process.exitCode = isWhole ? 0 : 1;
+  if (!isWhole) process.exitCode = 1;
 }
 
 async function runSuites(
-  { suites, rounds, quick }: BenchOptions,
+  suites: readonly Suite[],
+  { rounds, quick }: LaneOptions,
   folder: string,
 ): Promise<Pick<Report, "sections" | "notMeasured">> {
   const say = (line: string) => console.error(line);

@@ -1,27 +1,25 @@
 import { headOf, linesOf, type Report } from "./report.ts";
 
-const BEGIN = "<!-- results: written by the bench, --write-readme -->";
-const END = "<!-- end of results -->";
-
 /**
- * The README with its block of results replaced by those of a report.
+ * The README with a lane's block of results replaced by those of a report; the other lanes' stay.
  *
- * @throws {TypeError} Where the README has no such block.
+ * @throws {TypeError} Where the README has no block for the lane.
  */
-export function withResults(readme: string, report: Report): string {
-  const from = readme.indexOf(BEGIN);
-  const to = readme.indexOf(END);
+export function withResults(readme: string, lane: string, report: Report): string {
+  const begin = `<!-- results of ${lane}: written by the bench, --write-readme -->`;
+  const from = readme.indexOf(begin);
+  const to = readme.indexOf(`<!-- end of results of ${lane} -->`);
   if (from === -1 || to < from) {
-    throw new TypeError("Cannot write the results: bench/README.md has no block for them");
+    throw new TypeError(`Cannot write the results: bench/README.md has no block for "${lane}"`);
   }
   const inDoubt = report.doubts.length > 0;
   const block = [
-    BEGIN,
+    begin,
     "",
     ...headOf(report).map((line) => `${line}  `),
     ...report.sections.flatMap((section) => [
       "",
-      `### ${section.title}`,
+      `#### ${section.title}`,
       "",
       "```text",
       ...linesOf(section, inDoubt),

@@ -64,8 +64,9 @@ function cellsOf(result: Result): readonly string[] {
     p50.toFixed(2),
     p90.toFixed(2),
     p99.toFixed(2),
-    perSecond.toFixed(0),
-    cpuUs.toFixed(0),
+    perSecond.toFixed(perSecond < 10 ? 1 : 0),
+    // Work of no process that was named is not counted, and has cost something all the same.
+    cpuUs === 0 ? "-" : cpuUs.toFixed(0),
     clientCpuUs === null ? "-" : clientCpuUs.toFixed(0),
     result.load.kind === "open" ? lateMs.toFixed(1) : "-",
   ];
@@ -85,7 +86,10 @@ const verdictOf = ({ at, bound }: Goal, reached: boolean): string =>
   `goal at ${at} ${bound}: ${reached ? "reached" : "MISSED"}`;
 
 function digits(unit: Finding["unit"], median: number): number {
-  if (unit === "/s") return 0;
+  if (unit === "/s") return median < 100 ? 1 : 0;
+  if (unit === "rows") return 0;
+  // Of a hundredth, two digits would say nothing.
+  if (unit === "x" && median < 0.1) return 4;
   return unit === "ms" && median >= 100 ? 0 : 2;
 }
 

@@ -25,7 +25,7 @@ export interface Goal {
 /** One figure that was looked for: a ratio, a rate, a time. */
 export interface Finding {
   readonly what: string;
-  readonly unit: "x" | "/s" | "ms" | "us";
+  readonly unit: "x" | "/s" | "ms" | "us" | "rows";
   readonly value: Spread;
   readonly goal: Goal | null;
 }

@@ -8,13 +8,13 @@ const suite = (name: string): Suite => ({
   title: name,
   run: () => Promise.resolve({ results: [], findings: [], notes: [] }),
 });
-const lanes = { isolate: [suite("latency"), suite("warm")] };
+const lanes = { isolate: [suite("latency"), suite("warm")], queue: [suite("rate")] };
 const read = (...args: string[]) => readCommandLine(args, lanes);
 
 describe("the bench's command line", () => {
   test("measures every suite of a lane in five rounds", () => {
     expect(read("isolate")).toEqual({
-      suites: lanes.isolate,
+      lanes: [{ name: "isolate", suites: lanes.isolate }],
       rounds: 5,
       quick: false,
       anyway: false,
@@ -23,7 +23,14 @@ describe("the bench's command line", () => {
   });
 
   test("takes suites by name", () => {
-    expect(read("isolate", "--only", "warm").suites).toEqual([lanes.isolate[1]]);
+    const warm = { name: "isolate", suites: [lanes.isolate[1]] };
+    expect(read("isolate", "--only", "warm").lanes).toEqual([warm]);
+    expect(read("queue", "isolate", "--only", "warm").lanes).toEqual([warm]);
+  });
+
+  test("measures several lanes in the order named, each once", () => {
+    const names = read("queue", "isolate", "queue").lanes.map(({ name }) => name);
+    expect(names).toEqual(["queue", "isolate"]);
   });
 
   test("takes more rounds, and refuses fewer", () => {
@@ -38,7 +45,7 @@ describe("the bench's command line", () => {
   });
 
   test.each([[[]], [["nothing"]], [["isolate", "more"]]])("refuses the lane in %j", (args) => {
-    expect(() => read(...args)).toThrow("name one of isolate");
+    expect(() => read(...args)).toThrow("name one or more of isolate, queue");
   });
 
   test("refuses a suite that there is not", () => {

@@ -17,11 +17,17 @@ const result = (name: string, ...p50s: number[]): Result => ({
     clientCpuUs: null,
     lateMs: 0,
     spans: { runMs: p50 / 2 },
+    spanTails: { runMs: p50 * 2 },
   })),
 });
 
 test("the middle of a result is the median of each figure", () => {
-  expect(middleOf(result("ours", 3, 1, 2))).toMatchObject({ p50: 2, p90: 4, spans: { runMs: 1 } });
+  expect(middleOf(result("ours", 3, 1, 2))).toMatchObject({
+    p50: 2,
+    p90: 4,
+    spans: { runMs: 1 },
+    spanTails: { runMs: 4 },
+  });
 });
 
 test("a ratio is taken within each round", () => {
@@ -69,22 +75,26 @@ describe("the README's results", () => {
     notMeasured: [],
   };
   const readme = `before
-<!-- results: written by the bench, --write-readme -->
+<!-- results of queue: written by the bench, --write-readme -->
+another lane's
+<!-- end of results of queue -->
+<!-- results of isolate: written by the bench, --write-readme -->
 old
-<!-- end of results -->
+<!-- end of results of isolate -->
 after
 `;
 
   test("replace the old ones and leave the rest alone", () => {
-    const written = withResults(readme, report);
+    const written = withResults(readme, "isolate", report);
     expect(written).toMatch(/^before\n/);
     expect(written).toMatch(/\nafter\n$/);
-    expect(written).toContain("### Latency");
+    expect(written).toContain("#### Latency");
+    expect(written).toContain("\nanother lane's\n");
     expect(written).not.toContain("old");
-    expect(withResults(written, report)).toBe(written);
+    expect(withResults(written, "isolate", report)).toBe(written);
   });
 
   test("need a place to go to", () => {
-    expect(() => withResults("nothing", report)).toThrow("no block");
+    expect(() => withResults(readme, "api", report)).toThrow("no block");
   });
 });
