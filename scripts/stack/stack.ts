@@ -149,7 +149,7 @@ export class Stack {
   /** Brings everything up. Called once, by `startStack`. */
   async start(): Promise<void> {
     mkdirSync(this.#scratch, { recursive: true });
-    const wanted = this.#options.services ?? servicesFor(this.#dockerHost);
+    const wanted = this.#wanted;
     // All are waited for, also after a failure: a stop ends only what has been started.
     const starts = await Promise.allSettled(wanted.map((name) => this.#bringUp(name)));
     const failures = starts.filter((start) => start.status === "rejected");
@@ -212,7 +212,7 @@ export class Stack {
           values: {
             ...this.secrets,
             SANDBOX_URLS: this.sandbox,
-            CONTAINER_URLS: this.container,
+            CONTAINER_URLS: this.#wanted.includes("container-executor") ? this.container : "",
             EGRESS_PROXY_URL: `http://127.0.0.1:${this.#ports.egress}`,
             ...vars,
           },
@@ -255,6 +255,10 @@ export class Stack {
       ...[...this.#services.values()].flatMap((service) => service.processes),
     ]);
     if (this.#isUp) writeStackFile(this.#places.stackFile, this.describe());
+  }
+
+  get #wanted(): readonly ServiceName[] {
+    return this.#options.services ?? servicesFor(this.#dockerHost);
   }
 
   /** Finds what an alarm was lost for. One that fails is made up for by the next. */
