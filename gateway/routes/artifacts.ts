@@ -8,6 +8,7 @@ import { unwrap } from "../answer/unwrap.ts";
 import type { AppEnv } from "../app-env.ts";
 import { readJob } from "../jobs/job-view.ts";
 import { authenticate, authorize } from "../middleware/authenticate.ts";
+import { fits } from "../request/fits.ts";
 import { readJobId } from "../request/job-query.ts";
 
 /** Files that jobs left. */
@@ -26,18 +27,18 @@ artifacts.get("/v1/jobs/:id/artifacts", authenticate, authorize("read"), async (
   return c.json(answer);
 });
 
-/** R2 takes keys of up to 1,024 bytes; a path that is longer than any artifact's is none. */
-const PATH_CHARS_MAX = 1_024;
+/** R2 takes no longer keys, so nothing lies under one. */
+const KEY_BYTES_MAX = 1_024;
 
 artifacts.get("/v1/jobs/:id/artifacts/:path{.+}", authenticate, authorize("read"), async (c) => {
   const { tenant } = c.get("principal");
   const jobId = unwrap(readJobId(c.req.param("id")));
   unwrap(await c.get("services").jobs.find(tenant, jobId));
   const path = c.req.param("path");
-  if (path.length > PATH_CHARS_MAX) throw NOT_FOUND();
   const range = readRange(c.req.header("Range"));
   // The key begins with the caller's own tenant, so another's files have no name here.
   const key = artifactKey(tenant, jobId, path);
+  if (!fits([key], KEY_BYTES_MAX)) throw NOT_FOUND();
   const { files } = c.get("services");
   const part = range === undefined ? undefined : await readPart(files, key, range);
   const file = part ?? (await readWhole(files, key));
