@@ -65,16 +65,16 @@ export async function orderFiles(
       continue;
     }
     const { job, path } = file.artifact;
-    const object = await bucket.get(artifactKey(tenant, job, path));
+    const key = artifactKey(tenant, job, path);
+    bytes += (await bucket.head(key))?.size ?? 0;
+    if (bytes > REFERENCED_FILES_BYTES) {
+      const message = `Cannot lay in "${file.path}": files of earlier jobs are over ${REFERENCED_FILES_BYTES} bytes together`;
+      return { kind: "missing", name: "FilesTooLarge", message };
+    }
+    const object = await bucket.get(key);
     if (object === null) {
       const message = `Cannot lay in "${file.path}": job "${job}" left no file "${path}"`;
       return { kind: "missing", name: "ArtifactMissing", message };
-    }
-    bytes += object.size;
-    if (bytes > REFERENCED_FILES_BYTES) {
-      await object.body.cancel();
-      const message = `Cannot lay in "${file.path}": files of earlier jobs are over ${REFERENCED_FILES_BYTES} bytes together`;
-      return { kind: "missing", name: "FilesTooLarge", message };
     }
     const base64 = base64Of(new Uint8Array(await object.arrayBuffer()));
     const storedMode = Number(object.customMetadata?.["mode"] ?? 0o644);

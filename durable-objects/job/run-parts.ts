@@ -21,7 +21,7 @@ export function currentPhase<Kind extends Phase["kind"]>(
 }
 
 /** Whether the run of this epoch has not ended yet. */
-export const isUnderWay = (store: JobStore, epoch: number): boolean =>
+const isUnderWay = (store: JobStore, epoch: number): boolean =>
   currentPhase(store, "starting", epoch) !== undefined ||
   currentPhase(store, "running", epoch) !== undefined;
 

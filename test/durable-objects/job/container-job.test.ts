@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { artifactKey } from "../../../durable-objects/job-contract.ts";
+import { REFERENCED_FILES_BYTES } from "../../../durable-objects/job/artifacts.ts";
 import {
   containerSpec,
   detailsOf,
@@ -205,6 +206,37 @@ describe("a job in a container", () => {
       },
     });
     expect(executor.starts).toBe(1);
+  });
+
+  it.each([
+    ["up to", 0, "ok", undefined],
+    ["over", 1, "failed", "FilesTooLarge"],
+  ] as const)("takes files of earlier jobs %s their bound", async (_, more, outcome, name) => {
+    const earlier = newJob(executor).identity.jobId;
+    const bytes = new Uint8Array(REFERENCED_FILES_BYTES + more);
+    await env.ARTIFACTS.put(artifactKey("acme", earlier, "big"), bytes);
+    const spec = containerSpec();
+    const files = [{ path: "big", mode: null, artifact: { job: earlier, path: "big" } }];
+    executor.script = [STARTED, ENDED()];
+    const test = newJob(
+      executor,
+      containerSpec({ work: { ...spec.work, files } as typeof spec.work }),
+    );
+    await test.job().start(test.nextStart());
+    const { result } = await doneOf(test);
+    expect([result.outcome, result.error?.name]).toEqual([outcome, name]);
+  });
+
+  it("leaves out a file whose name no store takes", async () => {
+    const path = `${"ü".repeat(600)}.txt`;
+    const artifact = { path, bytes: 1, mode: 0o644, sha256: "0".repeat(64), kind: "file" } as const;
+    executor.script = [STARTED, { type: "artifact", artifact }, ENDED({ artifacts: [artifact] })];
+    const test = newJob(executor);
+    await test.job().start(test.nextStart());
+    const { result } = await doneOf(test);
+    expect(result.artifacts).toEqual([]);
+    expect(result.artifactsLeft).toMatchObject([{ path }]);
+    expect(executor.calls("GET", "ü")).toEqual([]);
   });
 
   it("keeps a result that no row holds", async () => {

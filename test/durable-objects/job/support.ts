@@ -90,7 +90,7 @@ export const isolateSpec = (wallMs = 5_000): JobSpec => ({
   reachesOutside: false,
 });
 
-export const containerResult = (changes: Partial<ContainerResult> = {}): ContainerResult => ({
+const containerResult = (changes: Partial<ContainerResult> = {}): ContainerResult => ({
   runId: "",
   outcome: "ok",
   certainty: "certain",
