@@ -2,7 +2,7 @@ import { ContainerReadiness } from "../../protocol/container-api.ts";
 import type { ExecutorAddress } from "../job-contract.ts";
 
 /** Executors measure slowly, and are asked no oftener than this. */
-export const ASK_AGAIN_MS = 10_000;
+const ASK_AGAIN_MS = 10_000;
 
 const ANSWER_TIMEOUT_MS = 5_000;
 

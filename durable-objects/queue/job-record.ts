@@ -28,7 +28,7 @@ export interface JobFacts {
   readonly position: number;
 }
 
-export type JobPhase =
+type JobPhase =
   | {
       readonly state: "queued";
       readonly eligibleAt: number;

@@ -2,7 +2,7 @@ import type { RetryRequest } from "../../protocol/job.ts";
 import type { RunSettlement } from "../job-contract.ts";
 
 /** Before a lost run's first repeat; doubles with each up to the most. */
-export const LOST_BACKOFF_MS = 1_000;
+const LOST_BACKOFF_MS = 1_000;
 export const LOST_BACKOFF_MAX_MS = 60_000;
 export const RETRY_BACKOFF_MAX_MS = 3_600_000;
 

@@ -23,7 +23,7 @@ import { LaneOffers, type Wanted } from "./lane-offers.ts";
 import { IDEMPOTENCY_MS, Retention } from "./retention.ts";
 
 /** What a tenant may have now. */
-export interface TenantStanding {
+interface TenantStanding {
   /** Infinity is unlimited. */
   readonly maxConcurrent: number;
   /** Runs under way that are no jobs. */

@@ -23,7 +23,7 @@ class Faults {
 export const faults = new Faults();
 
 /** What Job objects were told, in order, by their names. */
-export interface JobCall {
+interface JobCall {
   readonly job: string;
   readonly method: string;
   readonly argument: unknown;
