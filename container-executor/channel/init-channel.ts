@@ -19,14 +19,15 @@ import {
   KEY_BYTES,
   OUT,
   PROTOCOL_VERSION,
-  STDIN_WINDOW,
   VALUE_INDEX,
 } from "./init-frames.ts";
 import type { InitJob } from "./init-job.ts";
 import type { InitExit, InitFileEntry, InitStats } from "./init-messages.ts";
 import { encodeFile, encodeJob, encodeSmallFile } from "./job-frames.ts";
 import { Outgoing } from "./outgoing.ts";
+import { Requests } from "./requests.ts";
 import { type ChannelKeys, channelKeys, unseal } from "./seal.ts";
+import { StdinWindow } from "./stdin-window.ts";
 
 /** What a job did, in order; kept by init and told again after a re-attach until acknowledged. */
 export type InitEvent =
@@ -54,15 +55,8 @@ interface DataAnswer {
   readonly bytes: Buffer;
 }
 
-/** A request that init answers; answers of one type come in the order of their requests. */
-interface Asked {
-  readonly answered: (payload: Buffer) => void;
-  readonly failed: (error: Error) => void;
-}
-
 /** How many pieces of a file are asked for ahead. */
 const READ_AHEAD = 8;
-const STDIN_PART_BYTES = 32 * 1024;
 
 /**
  * The executor's end of the frames that a container's init speaks, over the hijacked stream of the
@@ -87,15 +81,13 @@ export class InitChannel {
   readonly #decoder: FrameDecoder;
   readonly #ready = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<InitClosed>();
-  readonly #asked = new Map<number, Asked[]>();
+  readonly #requests = new Requests();
+  readonly #stdin: StdinWindow;
   #onEvent: OnEvent | null;
   #lastSeq: number;
   #ending: InitClosed | null = null;
   #isClosed = false;
   #complaint = "";
-  #stdinSent = 0;
-  #stdinTaken = 0;
-  #stdinMoved = Promise.withResolvers<void>();
 
   /** For a container that was not given its job yet; attach before the container starts. */
   static open(stream: Duplex): InitChannel {
@@ -129,6 +121,9 @@ export class InitChannel {
     this.closed = this.#closed.promise;
     this.#stream = stream;
     this.#outgoing = new Outgoing(stream);
+    this.#stdin = new StdinWindow((offset, bytes) =>
+      this.#outgoing.send(encodeFrame(IN.stdin, Buffer.concat([u64(offset), bytes]))),
+    );
     this.#decoder = new FrameDecoder(isResumed ? this.#keys.sync : null);
     this.#onEvent = state.onEvent;
     this.#lastSeq = state.ackedSeq;
@@ -143,7 +138,7 @@ export class InitChannel {
 
   /** Bytes of standard input that init has received over any channel: what a resumer goes on from. */
   get stdinReceived(): number {
-    return this.#stdinSent;
+    return this.#stdin.sent;
   }
 
   /**
@@ -166,23 +161,11 @@ export class InitChannel {
 
   /** More standard input; resolves once the job's pipe, or the window before it, took it. */
   async writeStdin(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      const room = STDIN_WINDOW - (this.#stdinSent - this.#stdinTaken);
-      if (this.#isClosed) throw this.#lost();
-      if (room === 0) {
-        await this.#stdinMoved.promise;
-        continue;
-      }
-      const part = bytes.subarray(at, at + Math.min(room, STDIN_PART_BYTES));
-      const payload = Buffer.concat([u64(this.#stdinSent), part]);
-      at += part.length;
-      this.#stdinSent += part.length;
-      await this.#outgoing.send(encodeFrame(IN.stdin, payload));
-    }
+    await this.#stdin.write(bytes);
   }
 
   endStdin(): void {
-    this.#send(IN.stdinEnd, u64(this.#stdinSent));
+    this.#send(IN.stdinEnd, u64(this.#stdin.sent));
   }
 
   /** Frees events up to and with this one. */
@@ -278,12 +261,9 @@ export class InitChannel {
   ): Promise<T> {
     if (this.#isClosed) throw this.#lost();
     if (this.#onEvent === null) throw new TypeError("Cannot ask init: the container has no job");
-    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-    const waiting = this.#asked.get(answerType) ?? [];
-    waiting.push({ answered: resolve, failed: reject });
-    this.#asked.set(answerType, waiting);
+    const answer = this.#requests.add(answerType);
     this.#send(type, payload);
-    return decode(await promise);
+    return decode(await answer);
   }
 
   #send(type: number, payload?: Uint8Array): void {
@@ -313,10 +293,10 @@ export class InitChannel {
       const payload = unseal(type, sealed, this.#keys.seal);
       if (payload === null) return this.#break("a frame does not come from init");
       if (type === OUT.synced) this.#resumed(payload);
-      else if (type === OUT.stdinTaken) this.#moveStdin(readU64(payload, 0));
+      else if (type === OUT.stdinTaken) this.#stdin.move(readU64(payload, 0));
       else if (type === OUT.started || type === OUT.output || type === OUT.exit) {
         this.#tell(type, payload);
-      } else this.#asked.get(type)?.shift()?.answered(payload);
+      } else this.#requests.answer(type, payload);
     } catch (error) {
       // A frame that is too short for what it says it is: an image's own program, not init.
       if (!(error instanceof RangeError)) throw error;
@@ -331,15 +311,8 @@ export class InitChannel {
   }
 
   #resumed(payload: Buffer): void {
-    this.#stdinSent = readU64(payload, KEY_BYTES);
-    this.#moveStdin(readU64(payload, KEY_BYTES + 8));
+    this.#stdin.resume(readU64(payload, KEY_BYTES), readU64(payload, KEY_BYTES + 8));
     this.#ready.resolve();
-  }
-
-  #moveStdin(taken: number): void {
-    this.#stdinTaken = taken;
-    this.#stdinMoved.resolve();
-    this.#stdinMoved = Promise.withResolvers<void>();
   }
 
   #tell(type: number, payload: Buffer): void {
@@ -376,9 +349,8 @@ export class InitChannel {
     this.#closed.resolve(this.#ending);
     const error = this.#lost();
     this.#ready.reject(error);
-    for (const asked of [...this.#asked.values()].flat()) asked.failed(error);
-    this.#asked.clear();
-    this.#stdinMoved.resolve();
+    this.#requests.fail(error);
+    this.#stdin.fail(error);
     this.#stream.destroy();
   }
 

@@ -34,7 +34,7 @@ export const OUT = {
 /** The version that READY names. */
 export const PROTOCOL_VERSION = 1;
 
-export const FRAME_HEADER_BYTES = 5;
+const FRAME_HEADER_BYTES = 5;
 export const KEY_BYTES = 16;
 
 /** The longest payloads: of a JOB with its arguments and environment, and of anything init tells. */

@@ -96,7 +96,7 @@ function contentHash(image: RuntimeImage, baseId: string): string {
 }
 
 /** Compiles the init of every container; gives the path of the program. */
-export async function compileInit(apt: Apt, folder: string, say: Say): Promise<StepResult<string>> {
+async function compileInit(apt: Apt, folder: string, say: Say): Promise<StepResult<string>> {
   if (findProgram("gcc") === null) {
     const failure = await apt.install(["gcc", "libc6-dev"]);
     if (failure !== null) return lacking(`no C compiler for the containers' init: ${failure}`);

@@ -43,7 +43,7 @@ export interface StartedJob {
 }
 
 /** What is done with each event; by default it is acknowledged. */
-export type Handle = (event: InitEvent, channel: InitChannel) => void;
+type Handle = (event: InitEvent, channel: InitChannel) => void;
 
 const acknowledge: Handle = (event, channel) => channel.ack(event.seq);
 
