@@ -11,6 +11,8 @@ import type { CgroupEvidence, ProgramEnd } from "./verdict.ts";
 
 /** After the grace, how long init may take to say that all is dead before the engine kills the container. */
 const INIT_ANSWER_MS = 2000;
+/** What the limit counts in a container and its init's own look does not: init, and what it has forked. */
+const INIT_PROCESSES = 2;
 /** A connection to a container that runs on is made again so often. */
 const RESUMES_MAX = 3;
 
@@ -21,11 +23,17 @@ interface BoxParts {
   readonly listener: BoxListener;
 }
 
-interface Held {
+/** What a box has to know of its container beside its id. */
+interface Walls {
+  readonly isolation: Isolation;
+  /** The job's own limit of processes. */
+  readonly pids: number | null;
+}
+
+interface Held extends Walls {
   readonly id: string;
   readonly channel: InitChannel;
   readonly cgroup: Cgroup | undefined;
-  readonly isolation: Isolation;
 }
 
 /**
@@ -37,10 +45,11 @@ export class InitBox implements JobBox {
   readonly containerId: string;
   readonly #parts: BoxParts;
   readonly #cgroup: Cgroup | undefined;
-  readonly #isolation: Isolation;
+  readonly #walls: Walls;
   #channel: InitChannel;
   #killTimer: NodeJS.Timeout | undefined;
   #resumes = 0;
+  #pidsPeak = 0;
   #ended = false;
   #closed = false;
 
@@ -49,7 +58,7 @@ export class InitBox implements JobBox {
     this.#parts = parts;
     this.#channel = held.channel;
     this.#cgroup = held.cgroup;
-    this.#isolation = held.isolation;
+    this.#walls = held;
     this.#watch(held.channel);
   }
 
@@ -61,7 +70,7 @@ export class InitBox implements JobBox {
     parts: BoxParts,
   ): { readonly box: InitBox; readonly fed: Promise<void> } {
     const { channel } = container;
-    const box = new InitBox(container, parts);
+    const box = new InitBox({ ...container, pids: container.limits.pids }, parts);
     const feed = async (): Promise<void> => {
       await channel.start(job, (event) => {
         box.#onEvent(event);
@@ -77,7 +86,7 @@ export class InitBox implements JobBox {
    * box before anything is told. False where its container cannot be reached.
    */
   static async adopt(
-    found: { readonly id: string; readonly syncKey: Uint8Array; readonly isolation: Isolation },
+    found: Walls & { readonly id: string; readonly syncKey: Uint8Array },
     parts: BoxParts,
     hold: (box: InitBox) => void,
   ): Promise<boolean> {
@@ -123,14 +132,21 @@ export class InitBox implements JobBox {
 
   async use(): Promise<BoxUse | undefined> {
     // A gVisor sandbox's control group holds the sandbox itself, too.
-    if (this.#isolation === "namespaces" && this.#cgroup !== undefined) {
+    if (this.#walls.isolation === "namespaces" && this.#cgroup !== undefined) {
       return await this.#cgroup.use();
     }
-    return await this.#channel.stats().catch(() => undefined);
+    const use = await this.#channel.stats().catch(() => undefined);
+    this.#pidsPeak = Math.max(this.#pidsPeak, use?.pids ?? 0);
+    return use;
   }
 
   async evidence(): Promise<CgroupEvidence | null> {
-    return (await this.#cgroup?.use()) ?? null;
+    const counted = (await this.#cgroup?.use()) ?? null;
+    const { isolation, pids } = this.#walls;
+    if (isolation === "namespaces" || pids === null) return counted;
+    // Nobody counts what a gVisor sandbox refuses: as many processes as may be is the evidence.
+    const pidsRefused = this.#pidsPeak >= pids - INIT_PROCESSES ? 1 : 0;
+    return { oomKills: counted?.oomKills ?? 0, pidsRefused };
   }
 
   detach(): void {

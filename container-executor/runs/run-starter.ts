@@ -78,7 +78,7 @@ export class RunStarter {
     const { engine, factory, runtimes } = this.#parts;
     const { id, syncKey } = container;
     return await InitBox.adopt(
-      { id, syncKey, isolation: runtimes.isolation },
+      { id, syncKey, isolation: runtimes.isolation, pids: journal.spec.caps.pids },
       { engine, factory, seqs: SeqFile.resume(seqPath(run)), listener: run.listener },
       (box) => {
         run.hold(box);

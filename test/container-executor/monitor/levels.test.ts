@@ -75,7 +75,10 @@ describe("recommended concurrency", () => {
     expect(calculateRecommendedConcurrency(machine)).toBe(expected);
   });
 
-  const calm = Array.from({ length: 10 }, () => ({ cpuPercent: 20, memoryAvailableBytes: 20 * GIB }));
+  const calm = Array.from({ length: 10 }, () => ({
+    cpuPercent: 20,
+    memoryAvailableBytes: 20 * GIB,
+  }));
   const machine = capacity(2, 24);
 
   test.for([

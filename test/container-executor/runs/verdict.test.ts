@@ -31,9 +31,17 @@ describe("what init saw", () => {
     ["another exit code is failed", { end: failing }, "failed"],
     ["a signal is failed, SIGKILL by itself too", { end: killed }, "failed"],
     ["exit 0 is ok though a child was killed for memory", { evidence: { oomKills: 1 } }, "ok"],
-    ["a failure with a kill for memory", { end: failing, evidence: { oomKills: 1 } }, "memory_limit"],
+    [
+      "a failure with a kill for memory",
+      { end: failing, evidence: { oomKills: 1 } },
+      "memory_limit",
+    ],
     ["a failure with a full disk", { end: failing, evidence: { diskFull: true } }, "disk_limit"],
-    ["a failure with refused processes", { end: failing, evidence: { pidsRefused: 3 } }, "process_limit"],
+    [
+      "a failure with refused processes",
+      { end: failing, evidence: { pidsRefused: 3 } },
+      "process_limit",
+    ],
     [
       "memory comes before disk, disk before processes",
       { end: failing, evidence: { oomKills: 1, diskFull: true, pidsRefused: 1 } },

@@ -1,3 +1,9 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import type { ContainerEvent } from "../../../protocol/container-api.ts";
@@ -173,4 +179,44 @@ test("SIGTERM finishes what ends in time and leaves the rest for the next start"
     expect(bytesOf(told, "stdout").toString()).toBe("begun\nlong\n");
     expect(told.at(-1)).toMatchObject({ type: "end", result: { outcome: "ok" } });
   });
+}, 60_000);
+
+test("a connection to the engine that breaks mid-run loses nothing", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "bulkhead-engine-"));
+  const path = join(folder, "docker.sock");
+  const { endpoint } = engine;
+  const connections = new Set<Socket>();
+  const between = createServer((client) => {
+    const upstream =
+      endpoint.kind === "socket"
+        ? connect(endpoint.socketPath)
+        : connect(endpoint.port, endpoint.host);
+    for (const socket of [client, upstream]) {
+      connections.add(socket);
+      socket.on("error", () => {});
+      socket.once("close", () => connections.delete(socket));
+    }
+    client.pipe(upstream).pipe(client);
+  });
+  await new Promise<void>((resolve) => between.listen(path, resolve));
+  try {
+    service = await startContainerService({ DOCKER_HOST: `unix://${path}` });
+    const body = order({ code: COUNTING, stdin: "in\n" });
+    await service.put(body);
+    const told: ContainerEvent[] = [];
+    for await (const event of service.events(body.runId)) {
+      told.push(event);
+      if (event.type === "stdout" && event.data.includes("line 5\n")) {
+        for (const socket of connections) socket.destroy();
+      }
+    }
+    expect(bytesOf(told, "stdout").toString()).toBe(`${COUNTED}in\n`);
+    expect(told.at(-1)).toMatchObject({ type: "end", result: { outcome: "ok" } });
+  } finally {
+    await service.stop();
+    await containersOf(endpoint, service.stateFolder).remove();
+    service.removeState();
+    between.close();
+    rmSync(folder, { recursive: true });
+  }
 }, 60_000);
