@@ -8,18 +8,12 @@ import { readProcesses } from "../../scripts/stack/processes.ts";
 import { type Stack, startStack } from "../../scripts/stack/stack.ts";
 import { JobClient } from "../support/job-client.ts";
 import { until } from "../support/sandbox-service.ts";
+import { overlapping, type SignOfLife } from "../support/signs-of-life.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const JOBS = 200;
 
-/** One sign of life of one run of one job: what really happened, whatever statuses say. */
-interface Beat {
-  readonly job: string;
-  readonly run: string;
-  readonly kind: "start" | "beat" | "end";
-}
-
-const beats: Beat[] = [];
+const beats: SignOfLife[] = [];
 let recorder: Server;
 let stack: Stack;
 let client: JobClient;
@@ -45,7 +39,7 @@ beforeAll(async () => {
     let text = "";
     request.on("data", (chunk: Buffer) => (text += chunk.toString()));
     request.on("end", () => {
-      beats.push(JSON.parse(text) as Beat);
+      beats.push(JSON.parse(text) as SignOfLife);
       response.end("ok");
     });
   }).listen(0, "127.0.0.1");
@@ -118,20 +112,9 @@ describe("200 acknowledged jobs, while parts are killed", () => {
 
 describe("the check for runs at the same time", () => {
   it("finds one that goes on while another has begun", () => {
-    const beat = (run: string, kind: Beat["kind"]): Beat => ({ job: "j", run, kind });
+    const beat = (run: string, kind: SignOfLife["kind"]): SignOfLife => ({ job: "j", run, kind });
 
     expect(overlapping([beat("a", "start"), beat("b", "start"), beat("b", "end")])).toEqual([]);
     expect(overlapping([beat("a", "start"), beat("b", "start"), beat("a", "beat")])).toEqual(["j"]);
   });
 });
-
-/** Jobs of which a run showed life after a later run of the same job had begun. */
-function overlapping(all: readonly Beat[]): readonly string[] {
-  const latest = new Map<string, string>();
-  const found = new Set<string>();
-  for (const { job, run, kind } of all) {
-    if (kind === "start") latest.set(job, run);
-    else if (latest.get(job) !== run) found.add(job);
-  }
-  return [...found];
-}
