@@ -9,7 +9,7 @@ import { ConsoleLine } from "./sandbox-api.ts";
 export const JOB_ID = /^job_[a-z2-7]{26}$/;
 
 /** 9 first. */
-export const PRIORITY_DEFAULT = 5;
+const PRIORITY_DEFAULT = 5;
 
 /** How a user's own failures are tried again; losses of the platform count apart. */
 export const RetryRequest = z.strictObject({

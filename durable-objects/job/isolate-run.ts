@@ -97,7 +97,10 @@ export class IsolateRun {
           return "moved";
         case "unreachable":
           // What broke may have been the answer to a run that has begun by now.
-          await this.#lane.end({ url: executor.url, runId });
+          if ((await this.#lane.end({ url: executor.url, runId })) === "ended") {
+            await endRun(this.#store, attempt, lostEnd(facts, { kind: "unknown_there" }));
+            return "moved";
+          }
           endUntaken(this.#store, attempt, UNREACHED_RETRY_MS);
           return "moved";
         case "unusable":
@@ -112,7 +115,8 @@ export class IsolateRun {
   /** Ends a run whose connection is gone, or waits until it is over for sure. */
   async watch({ attempt, stop }: PhaseOf<"running">): Promise<StepOutcome> {
     const facts = await factsOf(this.#store, attempt, this.#readSpec);
-    const isGone = await this.#lane.end({ url: attempt.executor.url, runId: attempt.runId });
+    const { executor, runId } = attempt;
+    const isGone = (await this.#lane.end({ url: executor.url, runId })) !== "unreachable";
     if (stop?.kind === "cancel") {
       const known = { certainty: isGone ? "certain" : "unknown", started: true } as const;
       await endRun(this.#store, attempt, cancelledEnd(facts, stop.reason, known));

@@ -28,6 +28,12 @@ export type IsolateStart =
   | { readonly kind: "taken_before" }
   | Exclude<OrderSent, { kind: "taken" | "refused" }>;
 
+/**
+ * `ended`: it had begun, and nothing of it lives. `unknown`: this life of the executor never took
+ * it, and no earlier one's cages live. `unreachable`: it cannot be asked.
+ */
+export type IsolateEnd = "ended" | "unknown" | "unreachable";
+
 /** Jobs' runs at sandbox-workers: told once, on the connection that started them. */
 export class IsolateJobs {
   readonly #calls: SignedCalls;
@@ -77,14 +83,21 @@ export class IsolateJobs {
       : { kind: "busy", refusal, retryAfterMs: retryAfterOf(response) };
   }
 
-  /** Ends a run, and says whether nothing of it lives; false where the executor cannot be asked. */
-  async end({ url, runId }: RunAddress): Promise<boolean> {
+  /** Ends a run, and says what became of it. */
+  async end({ url, runId }: RunAddress): Promise<IsolateEnd> {
     return withDeadline(END_TIMEOUT_MS, async (signal) => {
       const target = `${RUNS}/${runId}`;
       const answer = await this.#calls.send({ method: "DELETE", url, target, signal });
-      if (answer.kind !== "answered") return false;
+      if (answer.kind !== "answered") return "unreachable";
       await answer.response.body?.cancel();
-      return answer.response.status === 204 || answer.response.status === 404;
+      switch (answer.response.status) {
+        case 204:
+          return "ended";
+        case 404:
+          return "unknown";
+        default:
+          return "unreachable";
+      }
     });
   }
 }

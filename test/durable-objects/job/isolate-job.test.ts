@@ -126,6 +126,19 @@ describe("a job in an isolate", () => {
     });
   });
 
+  it("whose answer was lost after it had begun is lost for certain", async () => {
+    playSandbox((times) => {
+      if (times === 1) throw new Error("Network connection lost.");
+      return new Response(null, { status: 204 });
+    });
+    const test = newJob(sandbox, isolateSpec());
+    await test.job().start(test.nextStart());
+    expect(await doneOf(test)).toMatchObject({
+      result: { outcome: "infra_lost", certainty: "certain" },
+    });
+    expect(peers.settled[0]?.end).toMatchObject({ kind: "ended", lost: true });
+  });
+
   it("that nobody reaches goes back to its queue", async () => {
     playSandbox(() => {
       throw new Error("Network connection lost.");
