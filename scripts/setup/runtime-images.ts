@@ -63,7 +63,7 @@ export async function prepareRuntimeImages(
     const content = contentHash(image, base.id);
     const present = await inspect(engine, imageReference(image));
     if (present?.labels[LABEL_CONTENT] !== content) {
-      stale.push({ image, content, old: present?.id ?? null });
+      stale.push({ image, content });
     }
   }
   const references = RUNTIME_IMAGES.map(imageReference);
@@ -77,6 +77,7 @@ export async function prepareRuntimeImages(
     const failure = await build(engine, outdated, init.value);
     if (failure !== null) return lacking(`build ${imageReference(image)}: ${failure}`);
   }
+  await removeReplaced(engine);
   return ready(references, `built ${stale.map(({ image }) => imageReference(image)).join(", ")}`);
 }
 
@@ -113,16 +114,15 @@ async function compileInit(apt: Apt, folder: string, say: Say): Promise<StepResu
   return code === 0 ? ready(program, program) : lacking(`compile the containers' init: ${tail}`);
 }
 
-/** An image to build: what it will be made of, and the id of the one that it replaces. */
+/** An image to build, and the hash of what it will be made of. */
 interface Stale {
   readonly image: RuntimeImage;
   readonly content: string;
-  readonly old: string | null;
 }
 
 async function build(
   engine: DockerEndpoint,
-  { image, content, old }: Stale,
+  { image, content }: Stale,
   init: string,
 ): Promise<string | null> {
   const query = new URLSearchParams({
@@ -144,17 +144,31 @@ async function build(
     const failure = buildFailure(text);
     if (failure !== null) return failure;
     if (status !== 200) return `the engine answered ${status}: ${text.slice(-300)}`;
-    // The engine keeps it where a container still uses it.
-    if (old !== null) await removeImage(engine, old);
     return null;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
 
-async function removeImage(engine: DockerEndpoint, id: string): Promise<void> {
-  const path = `/images/${encodeURIComponent(id)}`;
-  await askDocker(engine, { method: "DELETE", path, silenceMs: INSPECT_SILENCE_MS });
+/** Removes the images that newer ones replaced; the engine keeps one that a container still uses. */
+async function removeReplaced(engine: DockerEndpoint): Promise<void> {
+  const filters = JSON.stringify({ dangling: ["true"], label: [LABEL_CONTENT] });
+  const path = `/images/json?${new URLSearchParams({ filters }).toString()}`;
+  const listed = await askDocker(engine, { method: "GET", path, silenceMs: INSPECT_SILENCE_MS });
+  for (const id of imageIds(listed.text)) {
+    await askDocker(engine, {
+      method: "DELETE",
+      path: `/images/${encodeURIComponent(id)}`,
+      silenceMs: INSPECT_SILENCE_MS,
+    });
+  }
+}
+
+/** The ids in an engine's list of images. */
+export function imageIds(text: string): readonly string[] {
+  return Object.values(parseMessage(text)).flatMap((image: unknown) =>
+    typeof image === "object" && image !== null && "Id" in image ? [String(image.Id)] : [],
+  );
 }
 
 /** The files that an image's Dockerfile copies, and itself. */

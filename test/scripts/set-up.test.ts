@@ -9,7 +9,7 @@ import { daemonConfig, enginePlaces } from "../../scripts/setup/engine-places.ts
 import { machineEndpoints, missingEnginePackages } from "../../scripts/setup/engine.ts";
 import { mountsBelow } from "../../scripts/setup/mounts.ts";
 import { lastLines, runCommand } from "../../scripts/setup/run-command.ts";
-import { buildFailure, proxySettings } from "../../scripts/setup/runtime-images.ts";
+import { buildFailure, imageIds, proxySettings } from "../../scripts/setup/runtime-images.ts";
 
 describe("what has to be installed", () => {
   it("is nothing on a machine that has it all", () => {
@@ -162,6 +162,14 @@ describe("the build of a runtime image", () => {
 
   it("succeeds otherwise, also where its first messages were cut", () => {
     expect(buildFailure(`ep 1"}\n${messages({ stream: "Successfully built" })}`)).toBeNull();
+  });
+
+  it("knows the images that it replaced", () => {
+    expect(imageIds('[{"Id":"sha256:a","Labels":{}},{"Id":"sha256:b"}]')).toEqual([
+      "sha256:a",
+      "sha256:b",
+    ]);
+    expect(imageIds('{"message":"no such thing"}')).toEqual([]);
   });
 
   it("reaches archives by the machine's proxies", () => {
