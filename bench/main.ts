@@ -14,6 +14,7 @@ import { spans } from "./isolate/spans.ts";
 import { throughput } from "./isolate/throughput.ts";
 import { warm } from "./isolate/warm.ts";
 import { describeMachine, USABLE_CORES_MIN, usableCores } from "./machine.ts";
+import { besideBullmq } from "./queue/beside-bullmq.ts";
 import { withResults } from "./readme-block.ts";
 import { headOf, linesOf, type Report } from "./report.ts";
 import type { Section, Suite } from "./suite.ts";
@@ -24,6 +25,7 @@ type LaneOptions = Omit<BenchOptions, "lanes">;
 const LANES = {
   isolate: [latency, throughput, warm, besideN8n, gateway, spans, refill, payload],
   container: [spare, cold, sustained],
+  queue: [besideBullmq],
 } as const;
 
 /** Of a quick look: each measurement takes a twentieth of its time. */

@@ -1,7 +1,7 @@
 import { contest, ratioOf, type Result } from "../contest.ts";
 import { LoadProcess } from "../load/load-process.ts";
+import { installPeer, N8N_RUNNER } from "../peers/install-peer.ts";
 import type { N8nTarget } from "../peers/n8n-broker.ts";
-import { installN8nRunner, N8N_RUNNER } from "../peers/n8n-install.ts";
 import { BenchSandbox, entrant } from "../servers/sandbox.ts";
 import type { Finding, Goal, Suite } from "../suite.ts";
 
@@ -24,7 +24,7 @@ export const besideN8n: Suite = {
   title: `Beside n8n's task runner ${N8N_RUNNER.version}, closed loop`,
   async run({ root, folder, rounds, scale, say, signal }) {
     say(`  ${N8N_RUNNER.name}@${N8N_RUNNER.version} is installed once, into .bulkhead/bench`);
-    const installed = await installN8nRunner(folder);
+    const installed = await installPeer(folder, N8N_RUNNER);
     await using sandbox = await BenchSandbox.start(root);
     const run = await sandbox.client({
       name: "Bulkhead, isolation run",

@@ -9,7 +9,7 @@ import { z } from "zod";
 
 import { JOB_BODY, JOB_INPUT, JOB_OUTPUT } from "../job.ts";
 import { type Served, serveLoads } from "../load/serve-loads.ts";
-import { N8N_RUNNER } from "./n8n-install.ts";
+import { N8N_RUNNER } from "./install-peer.ts";
 
 /**
  * n8n's task runner at work, with this process in the part of n8n's own: the least broker that its

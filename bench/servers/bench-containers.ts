@@ -87,14 +87,24 @@ export class BenchContainers implements AsyncDisposable {
       order: ORDER,
       stdout: STDOUT,
     };
-    return await this.#entrant(name, load, "../load/executor-client.ts", target);
+    return await this.#entrant(
+      name,
+      load,
+      new URL("../load/executor-client.ts", import.meta.url),
+      target,
+    );
   }
 
   /** Through the gateway. */
   async through(name: string, way: "run-stream" | "job-stream", load: Load): Promise<Entrant> {
     const { url } = this.#workerd;
     const target: JobTarget = { url, keys: [this.#key], way, body: REQUEST, expected: STDOUT };
-    return await this.#entrant(name, load, "../load/job-client.ts", target);
+    return await this.#entrant(
+      name,
+      load,
+      new URL("../load/job-client.ts", import.meta.url),
+      target,
+    );
   }
 
   /** Resolves once nothing runs and every spare that is kept is there. */
@@ -113,10 +123,8 @@ export class BenchContainers implements AsyncDisposable {
     }
   };
 
-  async #entrant(name: string, load: Load, entry: string, target: unknown): Promise<Entrant> {
-    const client = this.#owned.use(
-      await LoadProcess.start(new URL(entry, import.meta.url), target),
-    );
+  async #entrant(name: string, load: Load, entry: URL, target: unknown): Promise<Entrant> {
+    const client = this.#owned.use(await LoadProcess.start(entry, target));
     return {
       name,
       load,

@@ -20,6 +20,8 @@ export interface WorkerdOptions {
   readonly folder: string;
   /** Secrets, and variables that replace those of wrangler.toml. */
   readonly values: Readonly<Record<string, string>>;
+  /** The Worker's entry, where it is not the one of wrangler.toml; it must export the same. */
+  readonly main?: string;
 }
 
 /** The Worker in bare workerd, in a process of its own. Owns the process: `stop` ends it. */
@@ -39,11 +41,11 @@ export class WorkerdGateway implements AsyncDisposable {
    *
    * @throws {Error} With the end of its log where it does not come up; nothing is left then.
    */
-  static async start({ root, folder, values }: WorkerdOptions): Promise<WorkerdGateway> {
+  static async start({ root, folder, values, main }: WorkerdOptions): Promise<WorkerdGateway> {
     const worker = readWorkerOptions(join(root, "wrangler.toml"), values);
     const storage = join(folder, "storage");
     mkdirSync(storage, { recursive: true });
-    writeFileSync(join(folder, "worker.js"), await bundleWorker(worker.main));
+    writeFileSync(join(folder, "worker.js"), await bundleWorker(main ?? worker.main));
     const port = await takePort(undefined);
     const { text, leftOut } = workerdConfig(worker, { port, module: "worker.js", storage });
     // It holds the secrets.
