@@ -132,7 +132,9 @@ export class ContainerLane {
   /** Tries to bring all up, and again each few seconds until `close`. */
   async open(): Promise<void> {
     await this.#check();
-    this.#timer = setInterval(() => void this.#check(), ENGINE_CHECK_MS);
+    if (this.#closed) return;
+    // Not an interval: one look may take longer, and the earlier life is taken up once.
+    this.#timer = setTimeout(() => void this.open(), ENGINE_CHECK_MS);
   }
 
   readiness(): ContainerReadiness {
@@ -172,7 +174,7 @@ export class ContainerLane {
   /** Lets go of what still runs, and removes what waits. Nothing is made after it. */
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.images.close();
     this.#hostLoad.close();
     this.#runs?.detachAll();
@@ -190,7 +192,8 @@ export class ContainerLane {
     const runtimes = engineRuntimes(info.value, this.#config.runtime);
     if ("problem" in runtimes) return this.#setProblem(runtimes.problem);
     this.#runtimes = runtimes;
-    if (this.#runs === undefined) await this.#takeUp(runtimes);
+    if (this.#runs === undefined && !(await this.#takeUp(runtimes))) return;
+    this.#runs?.expire(monotonicMs());
     this.#setProblem(null);
   }
 
@@ -200,8 +203,14 @@ export class ContainerLane {
     this.#problem = problem;
   }
 
-  /** Takes up what the earlier life left, and removes the rest of its containers. */
-  async #takeUp(runtimes: EngineRuntimes): Promise<void> {
+  /** Takes up what the earlier life left, and removes the rest of its containers. False where the engine went away. */
+  async #takeUp(runtimes: EngineRuntimes): Promise<boolean> {
+    const label = `${LABEL_EXECUTOR}=${this.#state.executorId}`;
+    const listed = await this.#engine.list(label);
+    if (!listed.ok) {
+      this.#setProblem(`the engine does not list containers: ${listed.failure.message}`);
+      return false;
+    }
     const { maxConcurrent, ceilings, allowedImages, spareLimits } = this.#config;
     const remove = async (id: string): Promise<void> => await this.#remover.remove(id);
     const starter = new RunStarter({
@@ -227,15 +236,14 @@ export class ContainerLane {
         this.#metrics.runEnded(outcome, usage.startMs);
       },
     });
-    const label = `${LABEL_EXECUTOR}=${this.#state.executorId}`;
-    const listed = await this.#engine.list(label);
     const { containers, adopted } = runs.load();
     this.#runs = runs;
     await adopted;
-    for (const { id } of listed.ok ? listed.value : []) {
+    for (const { id } of listed.value) {
       if (!containers.has(id)) await this.#remover.remove(id);
     }
     await this.images.watch();
+    return true;
   }
 
   async #makeSpare(image: string): ReturnType<SparePoolMake> {

@@ -13,7 +13,7 @@ export class Images {
   readonly #found: (image: RuntimeImage) => void;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `found` is told of each image once, when it is first seen. */
+  /** `found` is told of each image when it is first seen, and whenever another one has its name. */
   constructor(engine: Engine, found: (image: RuntimeImage) => void) {
     this.#engine = engine;
     this.#found = found;
@@ -58,7 +58,7 @@ export class Images {
     for (const image of RUNTIME_IMAGES) {
       const info = await this.#engine.image(imageReference(image));
       if (info.ok) {
-        const isNew = !this.#here.has(image);
+        const isNew = this.idOf(image) !== info.value.id;
         this.#here.set(image, info.value);
         if (isNew) this.#found(image);
       } else if (info.failure.kind === "missing") {

@@ -49,9 +49,11 @@ export class SparePool {
     this.#timer.unref();
   }
 
-  /** Keeps spares of the image from now on. */
+  /** Keeps spares of the image from now on; those of another image that had its name are discarded. */
   stock(image: string): void {
-    if (this.#shelves.has(image)) return;
+    const { discard } = this.#parts;
+    for (const spare of this.#shelves.get(image)?.spares.splice(0) ?? []) void discard(spare);
+    if (this.#shelves.has(image)) return this.#refill();
     const demand = initialDemand(this.#parts.policy);
     this.#shelves.set(image, { spares: [], demand, making: 0, notBeforeMs: 0 });
     this.#refill();

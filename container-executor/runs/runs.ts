@@ -38,12 +38,17 @@ export interface RunsParts {
   readonly ended: (result: ContainerResult) => void;
 }
 
-/** A run that ended, in this life or an earlier one, and is not acknowledged. */
+/** A run that nobody has acknowledged for so long is nobody's any more. */
+const UNACKED_KEPT_MS = 24 * 60 * 60 * 1000;
+
+/** A run of this life or an earlier one that is not acknowledged. */
 interface Kept {
   readonly record: RunRecord;
   readonly status: () => RunStatus;
   /** undefined where it ended in an earlier life. */
   readonly run: Run | undefined;
+  /** On the machine's monotonic clock: when it ended, or was found ended. */
+  endedAtMs: number | null;
 }
 
 /**
@@ -119,6 +124,15 @@ export class Runs {
     this.#kept.delete(runId);
     kept.record.remove();
     return "freed";
+  }
+
+  /** Frees what ended and was not acknowledged for a day: whoever was to do it is gone. */
+  expire(nowMs: number): void {
+    for (const [runId, { endedAtMs }] of this.#kept) {
+      if (endedAtMs === null || nowMs - endedAtMs < UNACKED_KEPT_MS) continue;
+      log("run.expired", { runId });
+      this.ack(runId);
+    }
   }
 
   /** Takes no more orders. */
@@ -208,8 +222,10 @@ export class Runs {
     const run = new Run(house, record, takenAtMs);
     this.#live++;
     house.monitor.watch(spec.runId);
-    this.#kept.set(spec.runId, { record, run, status: () => run.status });
+    const kept: Kept = { record, run, status: () => run.status, endedAtMs: null };
+    this.#kept.set(spec.runId, kept);
     void run.ended.then((result) => {
+      kept.endedAtMs = monotonicMs();
       this.#live--;
       house.monitor.forget(spec.runId);
       ended(result);
@@ -228,14 +244,17 @@ export class Runs {
       outcome: result.outcome,
       killMs: result.usage.killMs,
     });
-    this.#kept.set(spec.runId, { record, run: undefined, status });
+    this.#kept.set(spec.runId, { record, run: undefined, status, endedAtMs: monotonicMs() });
   }
 
   async #adopt(journal: JournalRun): Promise<void> {
     const { spec, takenAtMs, container } = journal;
     const { house, starter } = this.#parts;
     const run = this.#keepLive(spec, takenAtMs);
-    const adopted = await starter.adopt(run, journal);
+    const adopted = await starter.adopt(run, journal).catch((error: unknown) => {
+      log("run.adoption-failed", { runId: spec.runId, error: String(error) });
+      return false;
+    });
     log(adopted ? "run.adopted" : "run.not-adopted", { runId: spec.runId });
     if (adopted) return;
     if (container !== null) await house.remove(container.id);
