@@ -4,7 +4,6 @@ import { fail, ok, type Result } from "../../protocol/result.ts";
 import { BrowserRequest, ContainerRequest, ScriptRequest } from "../../protocol/run-request.ts";
 import type { Route } from "../../protocol/run-result.ts";
 import { issuesOf } from "./issues.ts";
-import { readPlainScript } from "./plain-script.ts";
 
 /** A request that was read, and the lane that it runs on. */
 export type RoutedRequest =
@@ -35,8 +34,6 @@ export function routeRequest(fields: unknown): Result<RoutedRequest> {
   const route = { lane, reason };
   switch (lane) {
     case "isolate": {
-      const plain = readPlainScript(fields);
-      if (plain !== undefined) return ok({ lane, route, request: plain });
       const request = read(ScriptRequest, fields);
       return request.ok ? ok({ lane, route, request: request.value }) : request;
     }
