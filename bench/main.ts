@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { routes } from "./api/routes.ts";
+import { rows } from "./api/rows.ts";
 import { type BenchOptions, type ChosenLane, readCommandLine, USAGE } from "./command-line.ts";
 import { cold } from "./container/cold.ts";
 import { spare } from "./container/spare.ts";
@@ -26,6 +28,7 @@ const LANES = {
   isolate: [latency, throughput, warm, besideN8n, gateway, spans, refill, payload],
   container: [spare, cold, sustained],
   queue: [besideBullmq],
+  api: [routes, rows],
 } as const;
 
 /** Of a quick look: each measurement takes a twentieth of its time. */

@@ -53,9 +53,9 @@ export class BenchQueue implements AsyncDisposable {
     return this.#stack.secrets.ADMIN_TOKEN;
   }
 
-  /** A gateway whose runs are answered by a process that runs nothing, or takes them and holds them. */
-  async alone(wish: GatewayWish, holds = false): Promise<QueueGateway> {
-    const executor = this.#owned.use(await NoOpExecutor.start({ secret: this.#secret, holds }));
+  /** A gateway whose runs are answered by a process that runs nothing, after `runMs`. */
+  async alone(wish: GatewayWish, runMs = 0): Promise<QueueGateway> {
+    const executor = this.#owned.use(await NoOpExecutor.start({ secret: this.#secret, runMs }));
     return await this.#gateway(wish, executor.url, executor.pid);
   }
 

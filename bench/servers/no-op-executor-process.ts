@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { z } from "zod";
 
@@ -17,8 +18,8 @@ import { BOOT_HEADER, SIGNATURE_HEADER } from "../../protocol/signature.ts";
  */
 export const NoOpSettings = z.strictObject({
   secret: z.strictObject({ id: z.string(), secret: z.string() }),
-  /** Takes runs and never ends them, so that whatever comes after them waits. */
-  holds: z.boolean(),
+  /** How long each run is said to go on, so that whatever comes after it waits. */
+  runMs: z.number().int().nonnegative(),
 });
 export type NoOpSettings = z.infer<typeof NoOpSettings>;
 
@@ -28,12 +29,12 @@ const BODY_MAX_BYTES = 16 * 1024 * 1024;
 const VALUE = "1";
 
 process.once("message", (given) => {
-  const { secret, holds } = NoOpSettings.parse(given);
+  const { secret, runMs } = NoOpSettings.parse(given);
   const bootId = randomUUID();
   const macs = new MacCheck([secret], new NonceMemory());
   const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
     response.setHeader(BOOT_HEADER, bootId);
-    answer(macs, bootId, holds, request, response).catch(() => response.destroy());
+    answer(macs, bootId, runMs, request, response).catch(() => response.destroy());
   });
   server.listen(0, "127.0.0.1", () => process.send?.((server.address() as AddressInfo).port));
   process.once("disconnect", () => process.exit(0));
@@ -42,7 +43,7 @@ process.once("message", (given) => {
 async function answer(
   macs: MacCheck,
   bootId: string,
-  holds: boolean,
+  runMs: number,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -58,8 +59,9 @@ async function answer(
 
   response.writeHead(200, { "Content-Type": RUN_CONTENT_TYPE });
   response.write('{"event":{"type":"started","queueMs":0}}\n');
-  if (!holds)
-    response.end(`${JSON.stringify({ end: resultOf(url.slice(url.lastIndexOf("/") + 1)) })}\n`);
+  if (runMs > 0) await sleep(runMs, undefined, { ref: false });
+  const runId = url.slice(url.lastIndexOf("/") + 1);
+  response.end(`${JSON.stringify({ end: resultOf(runId) })}\n`);
 }
 
 const resultOf = (runId: string): ExecutorResult => ({
