@@ -179,8 +179,9 @@ export class ContainerLane {
     this.#hostLoad.close();
     this.#runs?.detachAll();
     await this.#spares.close();
+    await this.#remover.close();
+    // Only after its last container has left it.
     await this.#network.close();
-    this.#remover.close();
     this.#journal.close();
   }
 

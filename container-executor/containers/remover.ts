@@ -7,6 +7,7 @@ const RETRY_MS = 5000;
 export class Remover {
   readonly #engine: Engine;
   readonly #left = new Set<string>();
+  readonly #underWay = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -17,12 +18,18 @@ export class Remover {
   /** Resolves after the first try. */
   async remove(id: string): Promise<void> {
     this.#left.add(id);
-    await this.#attempt(id);
+    const attempt = this.#attempt(id).finally(() => {
+      this.#underWay.delete(attempt);
+    });
+    this.#underWay.add(attempt);
+    await attempt;
   }
 
-  close(): void {
+  /** Waits for what is being removed, and tries nothing again. */
+  async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    await Promise.all(this.#underWay);
   }
 
   async #attempt(id: string): Promise<void> {
