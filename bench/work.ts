@@ -14,6 +14,12 @@ export type Work = z.infer<typeof Work>;
 /** The job that the contenders share. */
 export const JOB: Work = { code: JOB_MODULE, inputJson: JOB_INPUT, outputJson: JOB_OUTPUT };
 
+/** A request for a job without work, which gives `1`: what is measured is all that is around it. */
+export const NO_OP_REQUEST = JSON.stringify({
+  language: "javascript",
+  code: "export default () => 1;",
+});
+
 /** Gives back its input: what is measured is how text of some size travels. */
 export function echo(bytes: number): Work {
   const row = {

@@ -1,14 +1,13 @@
 import { z } from "zod";
 
 import type { QueueGateway } from "../servers/bench-queue.ts";
+import { NO_OP_REQUEST } from "../work.ts";
 
 /** Jobs that wait before anything is measured. */
 export const QUEUED = 1000;
 
 const BATCH = 100;
 const TIMEOUT_MS = 60_000;
-
-export const JOB_BODY = JSON.stringify({ language: "javascript", code: "export default () => 1;" });
 
 const Batch = z.object({
   results: z.array(z.object({ job: z.object({ id: z.string() }) })),
@@ -31,7 +30,7 @@ export interface Route {
 export async function fillQueue(gateway: QueueGateway): Promise<readonly Route[]> {
   let last = "";
   for (let queued = 0; queued < QUEUED; queued += BATCH) {
-    const jobs = Array.from({ length: BATCH }, () => JSON.parse(JOB_BODY) as unknown);
+    const jobs = Array.from({ length: BATCH }, () => JSON.parse(NO_OP_REQUEST) as unknown);
     const answer = await fetch(new URL("/v1/jobs/batch", gateway.url), {
       method: "POST",
       headers: headersOf(gateway),
@@ -46,7 +45,7 @@ export async function fillQueue(gateway: QueueGateway): Promise<readonly Route[]
     last = batch.results.at(-1)?.job.id ?? last;
   }
   return [
-    { name: "POST /v1/jobs", path: "/v1/jobs", body: JOB_BODY, status: 202 },
+    { name: "POST /v1/jobs", path: "/v1/jobs", body: NO_OP_REQUEST, status: 202 },
     { name: "GET /v1/jobs/{id}", path: `/v1/jobs/${last}`, body: null, status: 200 },
     { name: "GET /v1/jobs", path: "/v1/jobs", body: null, status: 200 },
     { name: "GET /v1/queue", path: "/v1/queue", body: null, status: 200 },

@@ -19,7 +19,7 @@ export interface Comparison {
   readonly tailGoal: Goal | null;
 }
 
-const PLAIN_SECONDS = 8;
+const PLAIN_SECONDS = 5;
 
 /** Runs at the executor and through the gateway, beside plain containers, under each runtime. */
 export async function besidePlain(

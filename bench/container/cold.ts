@@ -1,7 +1,7 @@
 import type { Suite } from "../suite.ts";
 import { besidePlain } from "./beside-plain.ts";
 
-const SECONDS = 8;
+const SECONDS = 5;
 const MOST = 0.6;
 
 /** Where no spare fits, each job has a container made for it. */

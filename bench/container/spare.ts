@@ -2,7 +2,7 @@ import type { Suite } from "../suite.ts";
 import { besidePlain } from "./beside-plain.ts";
 
 const PER_SECOND = 2;
-const SECONDS = 10;
+const SECONDS = 8;
 /** Even a quick look has to see a few arrivals. */
 const LEAST_SECONDS = 3;
 const SEED = 20_261_123;

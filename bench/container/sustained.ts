@@ -7,7 +7,7 @@ import { plainEntrant } from "./plain-entrant.ts";
 
 /** More at once only wait for each other in the engine. */
 const CALLERS = 4;
-const SECONDS = 10;
+const SECONDS = 8;
 /** Long enough that every spare is taken, and each run waits for its container as the next ones will. */
 const LEAD_IN_SECONDS = 3;
 const LEAST = 0.9;

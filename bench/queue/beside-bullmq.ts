@@ -10,13 +10,11 @@ import { BenchRedis, prepareRedis, type RedisSync } from "../peers/redis.ts";
 import { BenchQueue, type QueueGateway } from "../servers/bench-queue.ts";
 import { type Client, entrant } from "../servers/sandbox.ts";
 import type { Finding, Goal, Suite } from "../suite.ts";
+import { NO_OP_REQUEST } from "../work.ts";
 
 const SECONDS = 4;
 const TENANTS = 10;
 const CALLERS = 16;
-
-/** An isolate job without work; what gives `1` at a sandbox-worker, and at the process in its place. */
-const BODY = JSON.stringify({ language: "javascript", code: "export default () => 1;" });
 
 /** Jobs a second and the time of one, beside BullMQ, which does the same with Redis. */
 export const besideBullmq: Suite = {
@@ -36,7 +34,7 @@ export const besideBullmq: Suite = {
         url,
         keys: keys.slice(0, tenants),
         way: "job-wait",
-        body: BODY,
+        body: NO_OP_REQUEST,
         expected: "1",
       };
       const entry = new URL("../load/job-client.ts", import.meta.url);
