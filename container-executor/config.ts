@@ -4,6 +4,8 @@ import { z } from "zod";
 
 import { parseSecretList } from "../protocol/api-key.ts";
 import type { NamedSecret } from "../protocol/api-key.ts";
+import { parseNetPattern } from "../protocol/net-permission.ts";
+import type { NetPattern } from "../protocol/net-permission.ts";
 import { DEFAULT_DOCKER_HOST, readEngineAddress } from "./engine/engine-address.ts";
 import type { EngineAddress } from "./engine/engine-address.ts";
 
@@ -69,8 +71,8 @@ export interface ContainerConfig {
   readonly ceilings: Ceilings;
   /** References, or globs of them, that orders may name besides the runtimes. */
   readonly allowedImages: readonly string[];
-  /** The most network that may be granted. */
-  readonly network: "none" | "public";
+  /** Hosts within which orders may be granted a network; empty is none at all. */
+  readonly network: readonly NetPattern[];
   /** `host` or `host:port` that runs may reach although private: for development and tests. */
   readonly allowPrivateHosts: readonly string[];
   /** 0 is unlimited. */
@@ -103,6 +105,15 @@ const sizeMb = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** As the gateway's variable of the same name: `none`, `*`, or hosts. */
+const hosts = list.transform((entries, context): readonly NetPattern[] => {
+  if (entries.length === 1 && entries[0] === "none") return [];
+  const patterns = entries.flatMap((entry) => parseNetPattern(entry) ?? []);
+  if (patterns.length === entries.length) return patterns;
+  context.addIssue({ code: "custom", message: 'must be "none", "*", or hosts, comma-separated' });
+  return z.NEVER;
+});
+
 /** Variables whose emptiness says something: a limit that is removed. */
 const REMOVABLE = ["DOCKER_CPU_LIMIT", "DOCKER_MEMORY_LIMIT", "DOCKER_PIDS_LIMIT"] as const;
 
@@ -125,7 +136,7 @@ const SCHEMA = z.object({
   CONTAINER_SPARES: whole(0, 64).default(2),
   CONTAINER_SPARES_MAX: whole(0, 64).default(6),
   ALLOWED_IMAGES: list,
-  CONTAINER_NETWORK: z.enum(["none", "public"]).default("none"),
+  CONTAINER_NETWORK: hosts,
   EGRESS_ALLOW_PRIVATE_HOSTS: list,
   MAX_CONCURRENT_CONTAINERS: whole(0, 10_000).default(2),
   DRAIN_TIMEOUT_MS: whole(0, 3_600_000).default(30_000),

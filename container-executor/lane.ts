@@ -229,7 +229,7 @@ export class ContainerLane {
       house: { journal: this.#journal, monitor: this.monitor, remove },
       starter,
       folder: this.#state.runs,
-      policy: { ceilings, allowedImages, network: canNetwork ? this.#config.network : "none" },
+      policy: { ceilings, allowedImages, network: canNetwork ? this.#config.network : [] },
       maxConcurrent,
       unready: () => this.#unready(),
       imageRefusal: async (order) => await this.#imageRefusal(order),

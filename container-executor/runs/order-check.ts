@@ -1,6 +1,8 @@
 import picomatch from "picomatch";
 
 import type { ContainerCaps, ContainerOrder, OrderRefusal } from "../../protocol/container-api.ts";
+import { isNetPatternCovered, parseNetPattern } from "../../protocol/net-permission.ts";
+import type { NetPattern } from "../../protocol/net-permission.ts";
 import type { Ceilings } from "../config.ts";
 
 /** Host, path, tag and digest, as the engine reads a reference; nothing else of it is ever parsed. */
@@ -10,7 +12,7 @@ const REFERENCE =
 export interface OrderPolicy {
   readonly ceilings: Ceilings;
   readonly allowedImages: readonly string[];
-  readonly network: "none" | "public";
+  readonly network: readonly NetPattern[];
 }
 
 /** Why an order can never run here, or undefined where it can; whether its image is there is not asked. */
@@ -27,10 +29,13 @@ export function orderRefusal(order: ContainerOrder, policy: OrderPolicy): OrderR
       return { code: "files_need_runtime", detail };
     }
   }
-  if (net.length > 0 && policy.network === "none") {
-    return { code: "network_not_allowed", detail: "CONTAINER_NETWORK is none on this executor" };
-  }
-  return undefined;
+  const outside = net.find((text) => {
+    const asked = parseNetPattern(text);
+    return asked === undefined || !isNetPatternCovered(policy.network, asked);
+  });
+  if (outside === undefined) return undefined;
+  const detail = `"${outside}" is outside CONTAINER_NETWORK of this executor`;
+  return { code: "network_not_allowed", detail };
 }
 
 const isAllowed = (image: string, patterns: readonly string[]): boolean =>

@@ -240,6 +240,8 @@ export class Stack {
           env: {
             EXECUTOR_SECRET: this.secrets.EXECUTOR_SECRET,
             DOCKER_HOST: this.#dockerHost ?? "",
+            // The gateway's own variable decides what is granted.
+            CONTAINER_NETWORK: "*",
             CONTAINER_STATE_DIR: join(this.#places.state, "container-executor"),
             ...containerEnv,
           },

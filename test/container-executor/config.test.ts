@@ -15,7 +15,7 @@ test("only the secret must be set", () => {
     engine: { kind: "socket", path: "/var/run/docker.sock" },
     runtime: null,
     spareLimits: { cpus: 1, memoryMb: 2048, pids: 1000, diskMb: 1024 },
-    network: "none",
+    network: [],
     allowedImages: [],
     maxConcurrent: 2,
     drainTimeoutMs: 30_000,
@@ -51,7 +51,7 @@ test.for([
   ["DOCKER_CPU_LIMIT", "0"],
   ["DOCKER_PIDS_LIMIT", "7"],
   ["DOCKER_HOST", "ssh://host"],
-  ["CONTAINER_NETWORK", "host"],
+  ["CONTAINER_NETWORK", "http://host"],
   ["CONTAINER_WARN_CPU_PERCENT", "99"],
   ["MAX_CONCURRENT_CONTAINERS", "-1"],
 ] as const)("%s=%s stops the start, by its name", ([name, value]) => {

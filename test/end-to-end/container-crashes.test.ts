@@ -25,7 +25,7 @@ beforeAll(async () => {
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => recorder.once("listening", resolve));
   lanes = await startLaneStack({
-    containerEnv: { CONTAINER_NETWORK: "public", EGRESS_ALLOW_PRIVATE_HOSTS: address() },
+    containerEnv: { EGRESS_ALLOW_PRIVATE_HOSTS: address() },
     vars: { RATE_LIMIT_BURST: "1000", CONTAINER_NETWORK: "*" },
   });
   client = new JobClient(lanes.stack.gateway, lanes.stack.key);

@@ -60,7 +60,7 @@ const POLICY = {
     artifactBytes: 1024 ** 3,
   },
   allowedImages: ["debian:*", "ghcr.io/acme/*", "pinned@sha256:*"],
-  network: "none",
+  network: [],
 } as const;
 
 describe("orders that can never run here", () => {

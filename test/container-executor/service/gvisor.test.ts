@@ -5,7 +5,7 @@ import { sharedContainerService } from "../../support/shared-container-service.t
 
 const { service } = sharedContainerService({
   DOCKER_RUNTIME: "runsc",
-  CONTAINER_NETWORK: "public",
+  CONTAINER_NETWORK: "*",
   DRAIN_TIMEOUT_MS: "1000",
 });
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
   ({ port } = web.address() as AddressInfo);
   service = await startContainerService({
     DOCKER_HOST: dockerHost(engine.endpoint),
-    CONTAINER_NETWORK: "public",
+    CONTAINER_NETWORK: "*",
     EGRESS_ALLOW_PRIVATE_HOSTS: `localhost:${port}`,
   });
 }, 90_000);
