@@ -9,13 +9,13 @@ import { fillQueue, headersOf, QUEUED, type Route } from "./full-queue.ts";
 
 /** Of each route at the same time. */
 const PER_SECOND = 25;
-const SECONDS = 3;
+const SECONDS = 6;
 const SEED = 20_261_124;
 const MOST_MS = 200;
 
 /** Few and slow, so that the queue moves and stays as long as it is: more is submitted than is run. */
 const SLOTS = 2;
-const RUN_MS = 200;
+const RUN_MS = 400;
 
 /** The routes of the queue, all asked at once, while a thousand jobs wait. */
 export const routes: Suite = {
