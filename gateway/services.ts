@@ -5,6 +5,7 @@ import { TenantGate } from "./identity/tenant-gate.ts";
 import { TicketOffice } from "./identity/tickets.ts";
 import { TokenVerifier } from "./identity/tokens.ts";
 import { ContainerRuntimesBook } from "./lanes/container-runtimes.ts";
+import { ExecutorHealthBook } from "./lanes/executor-health.ts";
 import { IsolateLane } from "./lanes/isolate.ts";
 import { JobObjects } from "./objects/job-objects.ts";
 
@@ -16,6 +17,7 @@ export interface Services {
   readonly gate: TenantGate;
   readonly isolates: IsolateLane;
   readonly containers: ContainerRuntimesBook;
+  readonly executors: ExecutorHealthBook;
   readonly jobs: JobObjects;
   readonly tickets: TicketOffice;
   /** R2: specs of jobs that are too long for their tenant's object, and files that jobs left. */
@@ -40,6 +42,7 @@ export function servicesOf(env: Env): Services {
     gate: new TenantGate(env.TENANT, { failOpen: config.failOpen }),
     isolates: new IsolateLane(config),
     containers: new ContainerRuntimesBook(config.containerUrls),
+    executors: new ExecutorHealthBook(config),
     jobs: new JobObjects({
       tenant: (tenant) => env.TENANT.getByName(tenant),
       job: (tenant, jobId) => env.JOB.getByName(jobObjectName(tenant, jobId)),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { type NamedSecret, parseSecretList } from "../protocol/api-key.ts";
+import { RENEWED_WITHIN_MS } from "../protocol/container-api.ts";
 import { NET_PERMISSIONS_MAX, NetPermission } from "../protocol/net-permission.ts";
 import { Isolation } from "../protocol/sandbox-api.ts";
 
@@ -102,6 +103,9 @@ const secretList = (variable: string) =>
     }
   });
 
+/** An executor kills a run that was not renewed for 45 s: a lease must outlast that. */
+const LEASE_MS_MIN = RENEWED_WITHIN_MS + 5_000;
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Floors are those of `ISOLATE_LIMITS`; ceilings only keep a slip of the keyboard out. */
@@ -145,7 +149,7 @@ export const Variables = z.object({
   TENANT_MAX_CONCURRENT: wholeNumber(0, 100_000).default(32),
   QUOTA_RUNS_PER_DAY: optionalNumber(0, 1e12),
   QUOTA_CPU_MS_PER_DAY: optionalNumber(0, 1e15 - 1),
-  LEASE_MS: wholeNumber(1_000, DAY_MS).default(60_000),
+  LEASE_MS: wholeNumber(LEASE_MS_MIN, DAY_MS).default(60_000),
   ...isolateLimit,
   ISOLATE_SOURCE_BYTES: wholeNumber(1, 16 * MIB).default(MIB),
   ISOLATE_INPUT_BYTES: wholeNumber(1, 16 * MIB).default(MIB),

@@ -41,6 +41,15 @@ const atLeast = (floor: number) => z.number().int().min(floor);
 export const ContainerRuntime = z.enum(["bash", "python", "node", "javascript", "typescript"]);
 export type ContainerRuntime = z.infer<typeof ContainerRuntime>;
 
+/** Where a runtime's program is laid in the work folder: no file of the request may lie there. */
+export const ENTRY_PATHS: Readonly<Record<ContainerRuntime, string>> = {
+  bash: "main.sh",
+  python: "main.py",
+  node: "main.mjs",
+  javascript: "main.mjs",
+  typescript: "main.mts",
+};
+
 /** What a run may use; the gateway has decided all of them. null is unlimited, an operator's choice. */
 export const ContainerCaps = z.strictObject({
   wallMs: atLeast(10),

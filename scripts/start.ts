@@ -37,6 +37,7 @@ async function main(isCheck: boolean): Promise<number> {
       folder: LOCAL,
       machine,
       ports: await wantedPorts(),
+      containerEnv: { DOCKER_RUNTIME: process.env["DOCKER_RUNTIME"] ?? "" },
       ...(stateFolder === null ? {} : { stateFolder }),
     });
     const running = stack;

@@ -1,3 +1,4 @@
+import { ENTRY_PATHS } from "../../protocol/container-api.ts";
 import type { ContainerRuntime } from "../../protocol/container-api.ts";
 
 /** The images that the set-up builds from the folders beside this file. */
@@ -67,14 +68,14 @@ const program = (
 });
 
 export const RUNTIMES: Readonly<Record<ContainerRuntime, Runtime>> = {
-  bash: program("bash", "main.sh", ["bash"]),
-  python: program("python", "main.py", ["python3", "-u"], {
+  bash: program("bash", ENTRY_PATHS.bash, ["bash"]),
+  python: program("python", ENTRY_PATHS.python, ["python3", "-u"], {
     // Where charts' fonts are found again.
     MPLCONFIGDIR: "/tmp/matplotlib",
   }),
-  node: program("node", "main.mjs", ["node", ...QUIET]),
-  javascript: module("main.mjs", []),
-  typescript: module("main.mts", ["--experimental-transform-types"]),
+  node: program("node", ENTRY_PATHS.node, ["node", ...QUIET]),
+  javascript: module(ENTRY_PATHS.javascript, []),
+  typescript: module(ENTRY_PATHS.typescript, ["--experimental-transform-types"]),
 };
 
 /** What every job's environment begins with; a job's own entries win. */

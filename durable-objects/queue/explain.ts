@@ -44,8 +44,11 @@ function reasonOf({ job, summary, tenant, lane }: ExplainFacts, now: number): Re
   }
   if (isQueued(job) && job.phase.eligibleAt > now) {
     const at = iso(job.phase.eligibleAt);
-    return job.epoch === null
-      ? { waitsFor: "its_time", decision: `It waits for its notBefore, ${at}` }
+    if (job.epoch === null) {
+      return { waitsFor: "its_time", decision: `It waits for its notBefore, ${at}` };
+    }
+    return job.runs.length === 0
+      ? { waitsFor: "an_executor", decision: `No executor took it; it is offered again at ${at}` }
       : { waitsFor: "a_retry", decision: `It waits until ${at} to run again` };
   }
   const position = summary.queue?.position ?? 1;

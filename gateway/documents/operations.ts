@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { ContainerRuntimes } from "../../protocol/container-api.ts";
+import { ExecutorHealth, ExecutorsAnswer } from "../../protocol/executor-health.ts";
 import { JobEvent, JobView } from "../../protocol/job.ts";
 import { BrowserRequest, ContainerRequest, ScriptRequest } from "../../protocol/run-request.ts";
 import { DryRunAnswer, RunEvent, RunResult } from "../../protocol/run-result.ts";
@@ -182,6 +183,22 @@ export const OPERATIONS: readonly Operation[] = [
     access: "key",
     answer: { status: 200, content: json(RuntimesAnswer) },
     failures: [...KEY_FAILURES, "executor_unavailable"],
+  },
+  {
+    method: "get",
+    path: "/health/executors",
+    summary: "How the executors are, asked at the moment",
+    access: "admin",
+    answer: { status: 200, content: json(ExecutorsAnswer) },
+    failures: ADMIN_FAILURES,
+  },
+  {
+    method: "get",
+    path: "/health/executors/{id}",
+    summary: "One executor; with what its containers use",
+    access: "admin",
+    answer: { status: 200, content: json(ExecutorHealth) },
+    failures: ["not_found", ...ADMIN_FAILURES],
   },
   {
     method: "post",

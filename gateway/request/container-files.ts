@@ -1,4 +1,5 @@
 import type { SpecFile } from "../../durable-objects/job-contract.ts";
+import { ENTRY_PATHS } from "../../protocol/container-api.ts";
 import type { Issue } from "../../protocol/failure.ts";
 import { fail, ok, type Result } from "../../protocol/result.ts";
 import type { ContainerRequest } from "../../protocol/run-request.ts";
@@ -14,14 +15,12 @@ const NAME_BYTES_MAX = 255;
 /** Bulkhead's own folder in the work folder. */
 const OWN_FOLDER = ".bulkhead";
 
-const ENTRY: Readonly<Record<string, string>> = { javascript: "main.js", typescript: "main.ts" };
-
 /** Files of a container run as its job keeps them; modules lie beside the code as files do. */
 export function planFiles(
   { language, files = [], modules = {} }: ContainerRequest,
   maxBytes: number,
 ): Result<readonly SpecFile[]> {
-  const entry = language === undefined ? undefined : ENTRY[language];
+  const entry = language === undefined ? undefined : ENTRY_PATHS[language];
   const all: readonly { readonly at: string; readonly file: RequestFile }[] = [
     ...Object.entries(modules).map(([path, content]) => {
       return { at: `modules.${path}`, file: { path, content } };

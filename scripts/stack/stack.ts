@@ -13,6 +13,7 @@ import { makeTemporaryFolder, type StackPlaces, stackPlaces } from "./places.ts"
 import { takePort } from "./ports.ts";
 import { writeProcesses } from "./processes.ts";
 import { keepSecrets, type Secrets } from "./secrets.ts";
+import { sharedVariables } from "./shared-variables.ts";
 import { removeStackFile, type StackFile, writeStackFile } from "./stack-file.ts";
 import { Supervised } from "./supervised.ts";
 
@@ -238,6 +239,7 @@ export class Stack {
           name,
           port: this.#ports.container,
           env: {
+            ...sharedVariables(root, vars),
             EXECUTOR_SECRET: this.secrets.EXECUTOR_SECRET,
             DOCKER_HOST: this.#dockerHost ?? "",
             // The gateway's own variable decides what is granted.

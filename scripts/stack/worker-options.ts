@@ -64,6 +64,12 @@ export function readWorkerOptions(
   };
 }
 
+/** The variables of a wrangler.toml, as texts. */
+export function readVariables(configPath: string): Readonly<Record<string, string>> {
+  const { vars } = unstable_readConfig({ config: configPath }, { hideWarnings: true });
+  return Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, String(value)]));
+}
+
 /** The part of the mapping that needs no file system: every key of a configuration, or a refusal. */
 export function mapKeys(
   config: Table,

@@ -29,6 +29,29 @@ describe("a run on the container lane", () => {
     });
   });
 
+  it("is told of to operators, executor by executor, and to nobody else", async () => {
+    const ask = (path: string, token: string) =>
+      client.fetch(path, { headers: { authorization: `Bearer ${token}` } });
+    const { adminToken } = lanes.stack.describe();
+
+    const all = await ask("/health/executors", adminToken);
+    const one = await ask("/health/executors/container-1", adminToken);
+
+    expect(await all.json()).toMatchObject({
+      executors: [
+        { name: "sandbox-1", lane: "isolate", ready: true },
+        { name: "container-1", lane: "container", ready: true },
+      ],
+    });
+    expect(await one.json()).toMatchObject({
+      ready: true,
+      readiness: { images: { bash: true, python: true, node: true } },
+      containers: { healthyContainers: 0, totalContainers: 0, containers: [] },
+    });
+    expect((await ask("/health/executors/container-2", adminToken)).status).toBe(404);
+    expect((await ask("/health/executors", lanes.stack.key)).status).toBe(401);
+  });
+
   it.each([
     ["bash", 'echo "$((1 + 2)) $1"', "3 arg\n"],
     ["python", "import sys; print(1 + 2, sys.argv[1])", "3 arg\n"],

@@ -184,8 +184,8 @@ describe("files of a container run", () => {
     expect(plan(fields)).toMatchObject({
       value: { work: { files: [{ path: "lib/a.ts", base64: btoa("2") }] } },
     });
-    expect(issueOf({ ...fields, modules: { "main.ts": "" } })).toMatchObject({
-      path: "modules.main.ts",
+    expect(issueOf({ ...fields, modules: { "main.mts": "" } })).toMatchObject({
+      path: "modules.main.mts",
     });
   });
 
