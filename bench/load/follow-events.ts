@@ -29,6 +29,8 @@ export async function followEvents(
   let rest = "";
   let stdout = "";
   let firstOutputMs = Number.NaN;
+  let outcome: string | undefined;
+  // To the stream's own end, so that its connection serves the next request, too.
   for await (const chunk of body) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
@@ -39,11 +41,10 @@ export async function followEvents(
         if (stdout === "") firstOutputMs = performance.now() - began;
         stdout += data;
       }
-      if (type === "end" || type === "done") {
-        return { firstOutputMs, stdout, outcome: result?.outcome ?? "" };
-      }
+      if (type === "end" || type === "done") outcome = result?.outcome;
     }
   }
+  if (outcome !== undefined) return { firstOutputMs, stdout, outcome };
   throw new Error("Cannot follow a run: its events ended before it did");
 }
 
