@@ -67,7 +67,7 @@ describe("state", () => {
       return n;
     }`;
     const warm = (input: string) =>
-      fixture.run(code, { isolation: "warm", input, caps: { wallMs: 200 } });
+      fixture.run(code, { isolation: "warm", input, caps: { wallMs: 1_000 } });
     expect(valueOf(await warm(""))).toBe(1);
     expect((await warm("throw")).outcome).toBe("failed");
     expect(valueOf(await warm(""))).toBe(3);
