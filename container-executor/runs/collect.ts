@@ -74,8 +74,10 @@ export async function collect(collecting: Collecting): Promise<ContainerResult> 
     artifacts: [...files.artifacts, ...outputs],
     artifactsLeft: [...files.left],
     usage: {
-      startMs: (times.startedAtMs ?? times.exitedAtMs) - times.takenAtMs,
-      wallMs: exit?.usage.wallMs ?? times.exitedAtMs - (times.startedAtMs ?? times.exitedAtMs),
+      startMs: toMicroseconds((times.startedAtMs ?? times.exitedAtMs) - times.takenAtMs),
+      wallMs: toMicroseconds(
+        exit?.usage.wallMs ?? times.exitedAtMs - (times.startedAtMs ?? times.exitedAtMs),
+      ),
       cpuMs: exit?.usage.cpuMs ?? seen.cpuMs,
       memoryPeakBytes: exit?.usage.memoryPeakBytes ?? seen.peakBytes,
       killMs: killMs(collecting),
@@ -83,10 +85,13 @@ export async function collect(collecting: Collecting): Promise<ContainerResult> 
   };
 }
 
+/** No clock here tells less than a microsecond apart; the digits below are the arithmetic's. */
+const toMicroseconds = (ms: number): number => Math.round(ms * 1000) / 1000;
+
 /** null where the program ended by itself, also where that was before our decision reached it. */
 function killMs({ end, times }: Collecting): number | null {
   if (end.kind === "init" && end.exit.killedFor === null) return null;
-  if (times.killedAtMs !== null) return times.exitedAtMs - times.killedAtMs;
+  if (times.killedAtMs !== null) return toMicroseconds(times.exitedAtMs - times.killedAtMs);
   return end.kind === "init" ? end.exit.usage.killMs : null;
 }
 
