@@ -1,9 +1,15 @@
+import { availableParallelism } from "node:os";
+
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+
+const WORKERS = Math.max(2, availableParallelism());
 
 /** The folder decides the runtime: workerd for the edge's tests, Node for the services'. */
 export default defineConfig({
   test: {
+    // Tests wait for processes, containers and time limits more than they compute.
+    maxWorkers: WORKERS,
     projects: [
       {
         plugins: [
@@ -90,6 +96,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          // Alone, after the others: each starts a whole stack.
+          sequence: { groupOrder: 1 },
         },
       },
     ],
