@@ -1,5 +1,3 @@
-/** Writes one event as a line of JSON on standard output. Nothing a tenant wrote goes in it. */
-export function log(event: string, fields: Readonly<Record<string, unknown>> = {}): void {
-  const line = { at: new Date().toISOString(), service: "egress-proxy", event, ...fields };
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
+import { logOf } from "../executor-http/log.ts";
+
+export const log = logOf("egress-proxy");

@@ -1,20 +1,16 @@
-import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
 import { answerJson } from "../executor-http/answer.ts";
 import { NonceMemory } from "../executor-http/nonce-memory.ts";
+import { serviceServer } from "../executor-http/service-server.ts";
 import { MacCheck } from "../executor-http/signature-check.ts";
 import { signedBody } from "../executor-http/signed-request.ts";
 import { DELIVER_PATH, DELIVERED_STATUS_HEADER, Delivery } from "../protocol/egress-api.ts";
-import { BOOT_HEADER } from "../protocol/signature.ts";
 import type { EgressConfig } from "./config.ts";
 import { deliver } from "./deliver.ts";
 import { log } from "./log.ts";
 
-/** Longer than gateways keep a connection unused, so that it is they who close it. */
-const KEEP_ALIVE_MS = 75_000;
 const REQUEST_MAX_MS = 30_000;
-const HEADERS_MAX_MS = 10_000;
 
 /** What a failed delivery is answered with. */
 const STATUS_OF = { denied: 403, timeout: 504, network: 502, too_large: 502 } as const;
@@ -28,24 +24,12 @@ interface Parts {
 /** The service's HTTP surface, not yet listening. */
 export function egressServer(config: EgressConfig, bootId: string): Server {
   const parts = { config, bootId, macs: new MacCheck(config.secrets, new NonceMemory()) };
-  return createServer(
-    {
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      requestTimeout: REQUEST_MAX_MS,
-      headersTimeout: HEADERS_MAX_MS,
-    },
-    (request, response) => {
-      response.setHeader(BOOT_HEADER, bootId);
-      // A peer that went away is seen by `close`.
-      request.on("error", () => {});
-      response.on("error", () => {});
-      route(parts, request, response).catch((error: unknown) => {
-        log("request.failed", { error: error instanceof Error ? error.stack : String(error) });
-        if (response.headersSent) response.destroy();
-        else answerJson(response, 500, { code: "internal" });
-      });
-    },
-  );
+  return serviceServer({
+    bootId,
+    requestMaxMs: REQUEST_MAX_MS,
+    log,
+    route: (request, response) => route(parts, request, response),
+  });
 }
 
 async function route(

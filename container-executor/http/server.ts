@@ -1,11 +1,10 @@
-import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
 import { answerJson, answerRefusal } from "../../executor-http/answer.ts";
+import { serviceServer } from "../../executor-http/service-server.ts";
 import type { MacCheck } from "../../executor-http/signature-check.ts";
 import { signedBody } from "../../executor-http/signed-request.ts";
 import type { HealthReport } from "../../protocol/container-api.ts";
-import { BOOT_HEADER } from "../../protocol/signature.ts";
 import type { ContainerConfig } from "../config.ts";
 import type { ContainerLane } from "../lane.ts";
 import { log } from "../log.ts";
@@ -13,11 +12,8 @@ import type { Metrics } from "../metrics.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { routeRun } from "./run-routes.ts";
 
-/** Longer than gateways keep a connection unused, so that it is they who close it. */
-const KEEP_ALIVE_MS = 75_000;
 /** A gateway sends from memory: a body that takes longer does not come. */
 const REQUEST_MAX_MS = 60_000;
-const HEADERS_MAX_MS = 10_000;
 
 const OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -31,24 +27,12 @@ export interface ServerParts {
 
 /** The service's HTTP surface, not yet listening. */
 export function containerServer(parts: ServerParts): Server {
-  return createServer(
-    {
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      requestTimeout: REQUEST_MAX_MS,
-      headersTimeout: HEADERS_MAX_MS,
-    },
-    (request, response) => {
-      response.setHeader(BOOT_HEADER, parts.bootId);
-      // A peer that went away is seen by `close`.
-      request.on("error", () => {});
-      response.on("error", () => {});
-      route(parts, request, response).catch((error: unknown) => {
-        log("request.failed", { error: error instanceof Error ? error.stack : String(error) });
-        if (response.headersSent) response.destroy();
-        else answerJson(response, 500, { code: "internal" });
-      });
-    },
-  );
+  return serviceServer({
+    bootId: parts.bootId,
+    requestMaxMs: REQUEST_MAX_MS,
+    log,
+    route: (request, response) => route(parts, request, response),
+  });
 }
 
 async function route(

@@ -1,9 +1,7 @@
-import { spawn } from "node:child_process";
-import { createHash, createHmac, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { join } from "node:path";
 
 import { base32 } from "../../protocol/api-key.ts";
 import { ContainerEvent } from "../../protocol/container-api.ts";
@@ -14,16 +12,8 @@ import type {
   ContainerResult,
   RunStatus,
 } from "../../protocol/container-api.ts";
-import {
-  BOOT_HEADER,
-  formatSignature,
-  SIGNATURE_HEADER,
-  signedText,
-} from "../../protocol/signature.ts";
-
-const ROOT = resolve(import.meta.dirname, "../..");
-const START_MAX_MS = 60_000;
-const SECRET = "e".repeat(32);
+import { SIGNATURE_HEADER } from "../../protocol/signature.ts";
+import { signRequest, startServiceProcess } from "./service-process.ts";
 
 /** Enough for a small program, and small enough that a limit is soon met. */
 const CAPS: ContainerCaps = {
@@ -114,41 +104,19 @@ export async function startContainerService(
   env: Readonly<Record<string, string>> & { readonly DOCKER_HOST: string },
   stateFolder: string = mkdtempSync(join(tmpdir(), "bulkhead-containers-")),
 ): Promise<ContainerService> {
-  const child = spawn(process.execPath, [join(ROOT, "container-executor/main.ts")], {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: process.env["PATH"],
-      HOST: "127.0.0.1",
-      PORT: "0",
-      EXECUTOR_SECRET: `a:${SECRET}`,
+  const { child, pid, url, bootId, logged, complaints, exited } = await startServiceProcess(
+    "container-executor",
+    {
       CONTAINER_STATE_DIR: stateFolder,
       ...TEST_ENV,
       ...env,
     },
-  });
-  const exited = new Promise<number | null>((done) => child.once("close", done));
-  const logged: Record<string, unknown>[] = [];
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const port = await new Promise<number>((listening, failed) => {
-    createInterface(child.stdout).on("line", (line) => {
-      const entry = JSON.parse(line) as Record<string, unknown>;
-      logged.push(entry);
-      if (entry["event"] === "service.listening") listening(entry["port"] as number);
-    });
-    void exited.then((code) => {
-      const log = logged.map((entry) => JSON.stringify(entry)).join("\n");
-      failed(new Error(`the service ended with ${code}\n${log}\n${stderr}`));
-    });
-  });
-  const url = `http://127.0.0.1:${port}`;
-  const bootId = await becomesReady(url);
+  );
 
   const send: ContainerService["send"] = async (method, target, body = "", signal) =>
     await fetch(`${url}${target}`, {
       method,
-      headers: { [SIGNATURE_HEADER]: sign(method, target, body, bootId) },
+      headers: { [SIGNATURE_HEADER]: signRequest({ method, target }, body, { bootId }) },
       ...(body === "" ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
     });
@@ -180,10 +148,10 @@ export async function startContainerService(
 
   return {
     url,
-    pid: child.pid!,
+    pid,
     stateFolder,
     logged,
-    complaints: () => stderr,
+    complaints,
     send,
     put,
     events,
@@ -199,7 +167,7 @@ export async function startContainerService(
     status: async (runId) => (await (await send("GET", `/v1/runs/${runId}`)).json()) as RunStatus,
     readiness: async () => (await (await fetch(`${url}/readyz`)).json()) as ContainerReadiness,
     signal: (name) => {
-      process.kill(child.pid!, name);
+      process.kill(pid, name);
     },
     exited,
     stop: async () => {
@@ -210,27 +178,6 @@ export async function startContainerService(
       rmSync(stateFolder, { recursive: true, force: true });
     },
   };
-}
-
-function sign(method: string, target: string, body: string, bootId: string): string {
-  const timestampMs = Date.now();
-  const nonce = randomBytes(16).toString("hex");
-  const bodyDigest = createHash("sha256").update(body).digest("hex");
-  const text = signedText({ method, target, timestampMs, nonce, bootId, bodyDigest });
-  const mac = createHmac("sha256", SECRET).update(text).digest("hex");
-  return formatSignature({ secretId: "a", timestampMs, nonce, bootId, mac });
-}
-
-async function becomesReady(url: string): Promise<string> {
-  const deadline = Date.now() + START_MAX_MS;
-  for (;;) {
-    const response = await fetch(`${url}/readyz`);
-    const body = await response.text();
-    const bootId = response.headers.get(BOOT_HEADER);
-    if (response.ok && bootId !== null) return bootId;
-    if (Date.now() > deadline) throw new Error(`the service is not ready: ${body}`);
-    await new Promise((resume) => setTimeout(resume, 20));
-  }
 }
 
 /** Bytes of a stream, put together from its events. */

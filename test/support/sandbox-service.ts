@@ -1,7 +1,4 @@
-import { spawn } from "node:child_process";
-import { createHash, createHmac, randomBytes, randomUUID } from "node:crypto";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { randomUUID } from "node:crypto";
 
 import type {
   ExecutorResult,
@@ -11,17 +8,8 @@ import type {
   RunWork,
   SandboxReadiness,
 } from "../../protocol/sandbox-api.ts";
-import {
-  BOOT_HEADER,
-  formatSignature,
-  SIGNATURE_HEADER,
-  signedText,
-} from "../../protocol/signature.ts";
-
-const ROOT = resolve(import.meta.dirname, "../..");
-const START_MAX_MS = 30_000;
-
-const SECRET = "e".repeat(32);
+import { SIGNATURE_HEADER } from "../../protocol/signature.ts";
+import { signRequest, startServiceProcess } from "./service-process.ts";
 
 /** The gateway's defaults. */
 const CAPS: RunCaps = {
@@ -124,42 +112,19 @@ export async function startSandboxService(
   env: Readonly<Record<string, string>> = {},
   uid?: number,
 ): Promise<SandboxService> {
-  const child = spawn(process.execPath, [join(ROOT, "sandbox-worker/main.ts")], {
-    cwd: ROOT,
-    ...(uid === undefined ? {} : { uid, gid: uid }),
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: process.env["PATH"],
-      HOST: "127.0.0.1",
-      PORT: "0",
-      EXECUTOR_SECRET: `a:${SECRET}`,
-      SANDBOX_SPARES: "2",
-      ...env,
-    },
-  });
-  const exited = new Promise<number | null>((done) => child.once("close", done));
-  const logged: Record<string, unknown>[] = [];
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const port = await new Promise<number>((listening, failed) => {
-    createInterface(child.stdout).on("line", (line) => {
-      const entry = JSON.parse(line) as Record<string, unknown>;
-      logged.push(entry);
-      if (entry["event"] === "service.listening") listening(entry["port"] as number);
-    });
-    void exited.then((code) => {
-      const log = logged.map((entry) => JSON.stringify(entry)).join("\n");
-      failed(new Error(`the service ended with ${code}\n${log}\n${stderr}`));
-    });
-  });
-  const url = `http://127.0.0.1:${port}`;
-  const bootId = await becomesReady(url);
-  const pid = child.pid!;
+  const all = { SANDBOX_SPARES: "2", ...env };
+  const service = await startServiceProcess("sandbox-worker", all, uid);
+  const { child, pid, url, bootId, logged, complaints, exited } = service;
 
   const send: SandboxService["send"] = async (body, options = {}) =>
     await fetch(url + lineOf(options).target, {
       method: lineOf(options).method,
-      headers: { [SIGNATURE_HEADER]: sign(body, { bootId, ...options }) },
+      headers: {
+        [SIGNATURE_HEADER]: signRequest(lineOf(options), options.signedBody ?? body, {
+          bootId,
+          ...options,
+        }),
+      },
       body,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
@@ -169,7 +134,7 @@ export async function startSandboxService(
     bootId,
     pid,
     logged,
-    complaints: () => stderr,
+    complaints,
     send,
     run: async (orderPart, workPart, options) => {
       const response = await send(runBody(orderPart, workPart), options);
@@ -208,33 +173,6 @@ function lineOf({ putAs, stop }: SigningPart): {
   return putAs === undefined
     ? { method: "POST", target: "/v1/runs" }
     : { method: "PUT", target: `/v1/runs/${putAs}` };
-}
-
-function sign(body: string, part: SigningPart & { readonly bootId: string }): string {
-  const {
-    secret = SECRET,
-    secretId = "a",
-    timestampMs = Date.now(),
-    nonce = randomBytes(16).toString("hex"),
-    bootId,
-    signedBody = body,
-  } = part;
-  const bodyDigest = createHash("sha256").update(signedBody).digest("hex");
-  const text = signedText({ ...lineOf(part), timestampMs, nonce, bootId, bodyDigest });
-  const mac = createHmac("sha256", secret).update(text).digest("hex");
-  return formatSignature({ secretId, timestampMs, nonce, bootId, mac });
-}
-
-async function becomesReady(url: string): Promise<string> {
-  const deadline = Date.now() + START_MAX_MS;
-  for (;;) {
-    const response = await fetch(`${url}/readyz`);
-    const body = await response.text();
-    const bootId = response.headers.get(BOOT_HEADER);
-    if (response.ok && bootId !== null) return bootId;
-    if (Date.now() > deadline) throw new Error(`the service is not ready: ${body}`);
-    await pause();
-  }
 }
 
 /** Waits until `condition` gives something, and gives it back. */
