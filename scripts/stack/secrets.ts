@@ -10,7 +10,8 @@ const Secrets = z.object({
   KEY_SIGNING_SECRET: z.string(),
   EXECUTOR_SECRET: z.string(),
   ADMIN_TOKEN: z.string(),
-  WEBHOOK_SECRET: z.string(),
+  // A state folder of before there were webhooks has it without its id.
+  WEBHOOK_SECRET: z.string().transform((text) => (text.includes(":") ? text : `a:${text}`)),
 });
 
 /** What the services of one stack keep from everyone else. */

@@ -73,6 +73,18 @@ describe("keepSecrets()", () => {
     expect(secrets.KEY_SIGNING_SECRET).toMatch(/^[a-z]:[0-9a-f]{64}$/);
     expect(statSync(join(state, "secrets.json")).mode & 0o777).toBe(0o600);
   });
+
+  it("gives a webhook secret that was kept without an id the first one", () => {
+    const state = newFolder();
+    const secrets = keepSecrets(state);
+    const bare = "f".repeat(64);
+    writeFileSync(
+      join(state, "secrets.json"),
+      JSON.stringify({ ...secrets, WEBHOOK_SECRET: bare }),
+    );
+
+    expect(keepSecrets(state)).toEqual({ ...secrets, WEBHOOK_SECRET: `a:${bare}` });
+  });
 });
 
 describe("restartDelayMs()", () => {
